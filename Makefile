@@ -1,0 +1,101 @@
+# Thin by intent: each rule calls one script or meson. `make help` lists the rules.
+#
+#   BUILD=debug|release|...   see tools/build --help (default: release)
+#   J=4                       how many things run at once (default: the processors)
+#   DESTDIR=, PREFIX=         for `make install`
+
+J ?= $(shell nproc 2>/dev/null || echo 2)
+BUILD ?= release
+PREFIX ?= /usr/local
+MINUTES ?= 5
+FILTER ?=
+ARGS ?=
+
+filter = $(if $(FILTER),--filter '$(FILTER)')
+
+.DEFAULT_GOAL := build
+
+## build      install what is missing and build (this is the default); the results are in build/bin
+build: deps
+	tools/build --jobs $(J) $(BUILD)
+
+## deps       only install what the build needs (Debian packages; uses sudo when not root)
+# What the unit tests need belongs to it: meson looks for it once, when the build folder is made.
+deps:
+	tools/install-deps build test
+
+## demo       one host and two member clusters of real Kubernetes with a federated example in them
+demo: build
+	tools/install-deps lab
+	demo/demo up
+
+## demo-down  stop exactly what `make demo` started
+demo-down:
+	@demo/demo down
+
+## test       unit tests and end-to-end tests on real clusters (FILTER=regex picks some)
+test: build
+	tools/install-deps lab
+	tools/test --jobs $(J) $(filter) $(ARGS)
+
+## unit       only the unit tests
+unit: build
+	tools/test --unit --jobs $(J) $(filter) $(ARGS)
+
+## e2e        only the end-to-end tests
+e2e: build
+	tools/install-deps lab
+	tools/test --e2e --jobs $(J) $(filter) $(ARGS)
+
+## bench      speed, memory and cost, measured beside their ceilings
+bench: build
+	tools/install-deps lab bench
+	tests/bench/bench $(ARGS)
+
+## lint       format, clang-tidy, cppcheck, banned functions, layers, scripts
+lint: build
+	tools/install-deps lint
+	tools/lint --jobs $(J) $(ARGS)
+
+## format     rewrite the C files in the project's format
+format:
+	tools/install-deps lint
+	tools/format
+
+## asan       build with address and undefined-behaviour sanitizers; unit tests and a part of the end-to-end tests
+asan: deps
+	tools/install-deps lab
+	tools/build --jobs $(J) asan
+	tools/test --build asan --smoke --jobs $(J) $(filter) $(ARGS)
+
+## tsan       the same with the thread sanitizer
+tsan: deps
+	tools/install-deps lab
+	tools/build --jobs $(J) tsan
+	tools/test --build tsan --smoke --jobs $(J) $(filter) $(ARGS)
+
+## fuzz       run every fuzz target, MINUTES=5 each by default
+fuzz: deps
+	tools/install-deps lint
+	tools/build --jobs $(J) fuzz
+	tools/fuzz --minutes $(MINUTES) --jobs $(J) $(filter) $(ARGS)
+
+## install    build and install below PREFIX (default /usr/local), staged in DESTDIR if set
+install:
+	tools/build --jobs $(J) --prefix '$(PREFIX)' $(BUILD)
+	DESTDIR='$(DESTDIR)' meson install -C build/$(BUILD) --no-rebuild
+
+## clean      remove the build folder (the demo is stopped first)
+clean:
+	@if [ -e build/demo ]; then demo/demo down; fi
+	rm -rf build
+
+## help       this list
+help:
+	@echo 'make [RULE] [VARIABLE=VALUE]...'
+	@echo
+	@sed -n 's/^## /  /p' Makefile
+	@echo
+	@sed -n 's/^#   /  /p' Makefile
+
+.PHONY: build deps demo demo-down test unit e2e bench lint format asan tsan fuzz install clean help

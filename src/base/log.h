@@ -1,0 +1,32 @@
+/*
+ * Log lines on stderr in klog format: I0102 15:04:05.000000   pid file.c:line] text. One line per event, at
+ * most 16 KiB (cut, never wrapped); control characters in the text are escaped so that nobody can forge lines.
+ * A reader that stops reading must not stop us: when stderr is a pipe and full, lines are dropped and counted.
+ */
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
+
+#include <stdarg.h>
+
+#include "base/base.h"
+
+enum log_level { LOG_INFO = 'I', LOG_WARNING = 'W', LOG_ERROR = 'E', LOG_FATAL = 'F' };
+
+void log_init(int verbosity); /* -v; default 0 */
+void log_set_file(int fd);    /* default 2 */
+bool log_v(int verbosity);    /* is this verbosity on? */
+void log_line(enum log_level level, const char *file, int line, const char *fmt, ...) _printf_(4, 5);
+void log_vline(enum log_level level, const char *file, int line, const char *fmt, va_list ap) _printf_(4, 0);
+
+#define LOG_FILE_NAME (__builtin_strrchr(__FILE__, '/') ? __builtin_strrchr(__FILE__, '/') + 1 : __FILE__)
+#define log_info(...) log_line(LOG_INFO, LOG_FILE_NAME, __LINE__, __VA_ARGS__)
+#define log_warning(...) log_line(LOG_WARNING, LOG_FILE_NAME, __LINE__, __VA_ARGS__)
+#define log_error(...) log_line(LOG_ERROR, LOG_FILE_NAME, __LINE__, __VA_ARGS__)
+/* For progress that only shows at -v=N. */
+#define log_verbose(v, ...)                                                                                            \
+    do {                                                                                                               \
+        if (log_v(v))                                                                                                  \
+            log_line(LOG_INFO, LOG_FILE_NAME, __LINE__, __VA_ARGS__);                                                  \
+    } while (0)
+
+#endif

@@ -1,0 +1,83 @@
+/*
+ * Inside src/cli: what a verb is and what it gets to work with. One verb, one file cmd_<verb>.c, one entry in the table of
+ * verbs.c. A verb returns 0 or a negative errno with an error; cli_main() makes output and exit status of it.
+ */
+#ifndef CLI_VERB_H
+#define CLI_VERB_H
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "cli/flags.h"
+
+struct cli;
+
+struct common_options {
+    const char *kubeconfig, *host_context, *ns;
+    bool dry_run;
+};
+/* Flags that join and unjoin share. */
+struct member_options {
+    const char *cluster_context, *host_cluster_name;
+};
+
+struct verb_args {
+    const char *const *v;
+    size_t n;
+};
+
+enum verb_groups {
+    VERB_COMMON = 1, /* the flags of common_options */
+    VERB_MEMBER = 2, /* the flags of member_options */
+};
+
+struct verb {
+    const char *name;
+    const char *args;        /* as shown in usage, "" for none */
+    const char *summary;     /* one line */
+    const char *description; /* lines without indentation */
+    const char *examples;    /* lines without indentation; "%s" is not replaced: they say kubefedctl */
+    unsigned groups;         /* enum verb_groups */
+    const struct flag *flags;
+    size_t n_flags;
+    size_t options_size; /* of the verb's own options struct; 0: none */
+    int (*run)(struct cli *cli, const void *options, struct verb_args args, struct error **err);
+    const struct verb *children; /* sub-commands instead of run */
+    size_t n_children;
+};
+
+extern const struct verb verb_join, verb_unjoin, verb_enable, verb_disable, verb_federate, verb_orphaning, verb_version,
+    verb_help;
+
+/* All verbs sorted by name. */
+extern const struct verb *const verbs[];
+extern const size_t n_verbs;
+/* NULL when there is none of that name. */
+const struct verb *verb_find(struct str name);
+
+/* Most flag sets that a verb can have. */
+#define VERB_MAX_SETS 4
+
+/* --- help (help.c) --- */
+
+/* The flags of a verb for help and parsing: logging flags last. options may be NULL when only names are wanted. Returns
+ * how many sets were filled in. */
+struct verb_options {
+    struct common_options common;
+    struct member_options member;
+    struct logging_options {
+        int verbosity;
+        bool add_dir_header, alsologtostderr, logtostderr, one_output, skip_headers, skip_log_headers;
+        const char *log_backtrace_at, *log_dir, *log_file, *stderrthreshold, *vmodule;
+        uint64_t log_file_max_size;
+        int64_t log_flush_frequency;
+    } logging;
+    void *own;
+};
+size_t verb_flag_sets(const struct verb *v, struct verb_options *options, struct flag_set ret[static VERB_MAX_SETS]);
+
+/* Full help or, for usage errors, only usage lines, examples and flags. path: the command as typed, "kubefedctl join".
+ * v NULL: the root. */
+void help_full(struct buf *out, const char *path, const struct verb *v);
+void help_usage(struct buf *out, const char *path, const struct verb *v);
+
+#endif

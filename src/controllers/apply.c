@@ -1,0 +1,370 @@
+/*
+ * The executor: carries out the operations of a plan against all members at once, asynchronously. Every request has a
+ * deadline; a pass waits at most SOFT_DEADLINE_MS for the slowest member. A flight is registered in sync->flights from its
+ * start to its end, so that a (cluster, key) pair never has two operations at once.
+ */
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "controllers/sync_internal.h"
+#include "fed/names.h"
+
+struct flight {
+    struct sync *sync;
+    struct pass *pass;                   /* NULL: nobody waits any longer */
+    char *key, *cluster;
+    size_t index;                        /* of the cluster in the pass */
+    enum fed_op_kind kind;
+    struct kube_call *call;
+};
+
+static const struct verb {
+    const char *doing, *infinitive, *reason, *failed, *timed_out;
+} verbs[] = {
+    [FED_OP_CREATE] = { "Creating", "create", "CreateInCluster", FED_STATUS_CREATION_FAILED,
+                        FED_STATUS_CREATION_TIMED_OUT },
+    [FED_OP_UPDATE] = { "Updating", "update", "UpdateInCluster", FED_STATUS_UPDATE_FAILED,
+                        FED_STATUS_UPDATE_TIMED_OUT },
+    [FED_OP_DELETE] = { "Deleting", "delete", "DeleteInCluster", FED_STATUS_DELETION_FAILED,
+                        FED_STATUS_DELETION_TIMED_OUT },
+    [FED_OP_UNLABEL] = { "Removing managed label from", "remove managed label from", "RemoveManagedLabelFromInCluster",
+                         FED_STATUS_LABEL_REMOVAL_FAILED, FED_STATUS_LABEL_REMOVAL_TIMED_OUT },
+};
+
+static char *flight_id(struct str cluster, struct str key)
+{
+    return mem_printf("%" PRIstr "\n%" PRIstr, STRARG(cluster), STRARG(key));
+}
+
+bool apply_in_flight(const struct sync *s, struct str cluster, struct str key)
+{
+    if (map_count(&s->flights) == 0)
+        return false;
+    _cleanup_free_ char *id = flight_id(cluster, key);
+    return map_has(&s->flights, str_of(id));
+}
+
+static void flight_free(struct flight *f)
+{
+    _cleanup_free_ char *id = flight_id(str_of(f->cluster), str_of(f->key));
+    map_remove(&f->sync->flights, str_of(id));
+    if (f->call)
+        kube_call_cancel(f->call);
+    free(f->key);
+    free(f->cluster);
+    free(f);
+}
+
+/* --- events --- */
+
+static void record(const struct flight *f, const char *type, const char *suffix, const char *text)
+{
+    const struct verb *v = &verbs[f->kind];
+    _cleanup_free_ char *target = sync_member_key(f->sync, str_of(f->key));
+    _cleanup_free_ char *reason = mem_printf("%s%s", v->reason, suffix);
+    _cleanup_free_ char *message =
+        text ? mem_printf("Failed to %s %s \"%s\" in cluster \"%s\": %s", v->infinitive, f->sync->type->target.kind, target,
+                          f->cluster, text)
+             : mem_printf("%s %s \"%s\" in cluster \"%s\"", v->doing, f->sync->type->target.kind, target, f->cluster);
+    if (text)
+        log_warning("%s", message);
+    else
+        log_verbose(2, "%s", message);
+    if (!f->pass->deletion)
+        pass_event(f->pass, type, reason, str_of(message));
+}
+
+/* --- ends --- */
+
+static void set_error(struct pass_result *r, const char *status, const char *text)
+{
+    r->status = status;
+    free(r->error);
+    r->error = text ? mem_strdup(text) : NULL;
+}
+
+static void flight_end(struct flight *f)
+{
+    struct sync *s = f->sync;
+    struct pass *p = f->pass;
+    size_t index = f->index;
+    _cleanup_free_ char *key = TAKE_PTR(f->key);
+    f->key = mem_strdup(key);
+    flight_free(f);
+    if (!p) {
+        sync_enqueue(s, str_of(key));
+        return;
+    }
+    p->results[index].waiting = false;
+    if (--p->running == 0) {
+        loop_timer_stop(&p->soft);
+        p->applied(p);
+    }
+}
+
+static void flight_fail(struct flight *f, const char *status, const char *text)
+{
+    if (f->pass) {
+        set_error(&f->pass->results[f->index], status, text);
+        record(f, "Warning", "Failed", text);
+    }
+    flight_end(f);
+}
+
+/* The server's answer to a create or update: the new state of the member object. */
+static void flight_wrote(struct flight *f, yyjson_val *live)
+{
+    struct sync *s = f->sync;
+    struct sync_member *m = sync_member_find(s, str_of(f->cluster));
+    _cleanup_free_ char *version = fed_object_version(live);
+    if (m) {
+        struct kube_object *cached = kube_informer_learn(m->informer, live);
+        struct str rv = json_path_str(live, "metadata.resourceVersion");
+        if (!cached || !str_eq(kube_object_rv(cached), rv))
+            sync_enqueue(s, str_of(f->key));     /* somebody else has written since */
+    }
+    if (f->pass) {
+        struct pass_result *r = &f->pass->results[f->index];
+        r->status = FED_STATUS_OK;
+        free(r->version);
+        r->version = TAKE_PTR(version);
+        r->wrote = f->kind == FED_OP_UPDATE;
+        yyjson_val *status = json_get(live, "status");
+        if (status && f->pass->input.raw_status) {
+            _cleanup_json_mut_ yyjson_mut_doc *copy = json_mut_doc_of(status);
+            yyjson_doc_free(r->remote);
+            r->remote = json_freeze(copy);
+        }
+    }
+    flight_end(f);
+}
+
+/* A Status answer says that the object is gone; the object itself means that it is terminating. */
+static void flight_deleted(struct flight *f, yyjson_val *answer)
+{
+    struct sync_member *m = sync_member_find(f->sync, str_of(f->cluster));
+    bool terminating = answer && !str_eqc(json_path_str(answer, "kind"), "Status") && json_get(answer, "metadata");
+    if (m && terminating)
+        kube_informer_learn(m->informer, answer);
+    if (m && !terminating) {
+        _cleanup_free_ char *member_key = sync_member_key(f->sync, str_of(f->key));
+        kube_informer_forget(m->informer, str_of(member_key), STR_NULL);
+    }
+    if (f->pass) {
+        f->pass->results[f->index].status = terminating ? FED_STATUS_WAITING_FOR_REMOVAL : NULL;
+        f->pass->results[f->index].confirmed = !terminating;
+    }
+    flight_end(f);
+}
+
+static void flight_unlabelled(struct flight *f)
+{
+    struct sync_member *m = sync_member_find(f->sync, str_of(f->cluster));
+    _cleanup_free_ char *member_key = sync_member_key(f->sync, str_of(f->key));
+    if (m)
+        kube_informer_forget(m->informer, str_of(member_key), STR_NULL);
+    if (f->pass)
+        f->pass->results[f->index].status = NULL;
+    flight_end(f);
+}
+
+/* --- requests --- */
+
+static void flight_send(struct flight *f, const struct fed_op *op);
+
+static struct kube_client *flight_client(const struct flight *f)
+{
+    struct cluster *c = clusters_find(f->sync->env->clusters, str_of(f->cluster));
+    return c ? c->client : NULL;
+}
+
+static char *target_path(const struct flight *f, bool collection)
+{
+    _cleanup_free_ char *target = sync_member_key(f->sync, str_of(f->key));
+    struct str ns, name;
+    if (!str_cut(str_of(target), '/', &ns, &name)) {
+        name = ns;
+        ns = STR_NULL;
+    }
+    return kube_path(&f->sync->target, ns, collection ? STR_NULL : name, STR_NULL);
+}
+
+static bool already_exists(const struct flight *f, const struct error *err)
+{
+    if (f->kind != FED_OP_CREATE)
+        return false;
+    /* a namespace whose creation timed out in the server may exist. */
+    return error_is_reason(err, "AlreadyExists") || (f->sync->is_namespace && error_is_reason(err, "ServerTimeout"));
+}
+
+static void on_live(void *arg, const struct kube_response *resp, const struct error *err)
+{
+    struct flight *f = arg;
+    f->call = NULL;
+    _cleanup_error_ struct error *e = NULL;
+    _cleanup_json_ yyjson_doc *doc = NULL;
+    if (err || json_parse(resp->body, &doc, &e) < 0) {
+        _cleanup_free_ char *text = mem_printf("failed to retrieve object potentially requiring adoption: %s",
+                                               error_msg(err ? err : e));
+        flight_fail(f, FED_STATUS_RETRIEVAL_FAILED, text);
+        return;
+    }
+    if (!f->pass) {
+        flight_end(f);
+        return;
+    }
+    struct fed_adoption adoption;
+    fed_plan_adopt(f->pass->plan, &f->pass->input, f->index, yyjson_doc_get_root(doc), &adoption);
+    struct pass_result *r = &f->pass->results[f->index];
+    if (adoption.op) {
+        record(f, "Warning", "Failed",
+               "An update will be attempted instead of a creation due to an existing resource");
+        f->kind = FED_OP_UPDATE;
+        flight_send(f, adoption.op);
+    } else if (adoption.error || (adoption.status && adoption.status[0])) {
+        flight_fail(f, adoption.status, adoption.error ? adoption.error : "Resource pre-exist in cluster");
+    } else {
+        r->status = FED_STATUS_OK;
+        free(r->version);
+        r->version = mem_strdup(adoption.version);
+        flight_end(f);
+    }
+    fed_adoption_done(&adoption);
+}
+
+static void look_at_existing(struct flight *f)
+{
+    struct kube_client *client = flight_client(f);
+    if (!client) {
+        flight_fail(f, FED_STATUS_CLIENT_RETRIEVAL_FAILED, "the connection to the cluster is gone");
+        return;
+    }
+    _cleanup_free_ char *path = target_path(f, false);
+    struct kube_request req = { .method = "GET", .path = str_of(path), .timeout_ms = MEMBER_TIMEOUT_MS };
+    f->call = kube_call(client, &req, on_live, f);
+}
+
+static void on_failed(struct flight *f, const struct error *err)
+{
+    const struct verb *v = &verbs[f->kind];
+    if (already_exists(f, err)) {
+        look_at_existing(f);
+    } else if (err->code == -ENOENT && f->kind == FED_OP_DELETE) {
+        flight_deleted(f, NULL);
+    } else if (err->code == -ENOENT && f->kind == FED_OP_UNLABEL) {
+        flight_unlabelled(f);
+    } else if (err->code == -ECANCELED) {
+        flight_fail(f, FED_STATUS_CLIENT_RETRIEVAL_FAILED, "the connection to the cluster is gone");
+    } else {
+        flight_fail(f, err->code == -ETIMEDOUT ? v->timed_out : v->failed, error_msg(err));
+    }
+}
+
+static void on_done(void *arg, const struct kube_response *resp, const struct error *err)
+{
+    struct flight *f = arg;
+    f->call = NULL;
+    if (err) {
+        on_failed(f, err);
+        return;
+    }
+    _cleanup_error_ struct error *e = NULL;
+    _cleanup_json_ yyjson_doc *doc = NULL;
+    if (json_parse(resp->body, &doc, &e) < 0) {
+        flight_fail(f, verbs[f->kind].failed, error_msg(e));
+        return;
+    }
+    yyjson_val *answer = yyjson_doc_get_root(doc);
+    if (f->kind == FED_OP_DELETE)
+        flight_deleted(f, answer);
+    else if (f->kind == FED_OP_UNLABEL)
+        flight_unlabelled(f);
+    else
+        flight_wrote(f, answer);
+}
+
+static void flight_send(struct flight *f, const struct fed_op *op)
+{
+    static const struct { const char *method, *type; } how[] = {
+        [FED_OP_CREATE] = { "POST", NULL },
+        [FED_OP_UPDATE] = { "PUT", NULL },
+        [FED_OP_DELETE] = { "DELETE", NULL },
+        [FED_OP_UNLABEL] = { "PATCH", "application/merge-patch+json" },
+    };
+    struct kube_client *client = flight_client(f);
+    if (!client) {
+        flight_fail(f, FED_STATUS_CLIENT_RETRIEVAL_FAILED, "there is no connection to the cluster");
+        return;
+    }
+    _cleanup_free_ char *path = target_path(f, op->kind == FED_OP_CREATE);
+    struct kube_request req = {
+        .method = how[op->kind].method,
+        .content_type = how[op->kind].type,
+        .path = str_of(path),
+        .body = op->body ? fed_body_str(op->body) : STR_NULL,
+        .timeout_ms = MEMBER_TIMEOUT_MS,
+    };
+    f->call = kube_call(client, &req, on_done, f);
+}
+
+/* --- starting and letting go --- */
+
+static void on_soft_deadline(void *arg)
+{
+    struct pass *p = arg;
+    apply_release(p);
+    p->applied(p);
+}
+
+void apply_start(struct pass *p)
+{
+    struct sync *s = p->sync;
+    p->running = 1;                      /* held by this function, so that nothing ends before all have started */
+    for (size_t i = 0; i < p->plan->n_ops; i++) {
+        const struct fed_op *op = &p->plan->ops[i];
+        if (p->results[op->cluster].blocked)
+            continue;
+        struct flight *f = mem_zalloc(sizeof(*f));
+        f->sync = s;
+        f->pass = p;
+        f->key = mem_strdup(p->key);
+        f->cluster = mem_strdup(p->clusters->v[op->cluster].name);
+        f->index = op->cluster;
+        f->kind = op->kind;
+        _cleanup_free_ char *id = flight_id(str_of(f->cluster), str_of(f->key));
+        map_put(&s->flights, str_of(id), f);
+        p->results[op->cluster].waiting = true;
+        p->running++;
+        record(f, "Normal", "", NULL);
+        flight_send(f, op);
+    }
+    if (--p->running == 0)
+        p->applied(p);
+    else
+        loop_timer_start(kube_client_loop(s->env->host), &p->soft, SOFT_DEADLINE_MS, on_soft_deadline, p);
+}
+
+void apply_release(struct pass *p)
+{
+    loop_timer_stop(&p->soft);
+    struct map_entry e;
+    for (size_t i = 0; p->running > 0 && map_next(&p->sync->flights, &i, &e);) {
+        struct flight *f = e.val;
+        if (f->pass != p)
+            continue;
+        f->pass = NULL;
+        p->running--;
+        set_error(&p->results[f->index], verbs[f->kind].timed_out, "no answer yet");
+    }
+}
+
+void apply_cancel_all(struct sync *s)
+{
+    struct map_entry e;
+    for (size_t i = 0; map_next(&s->flights, &i, &e);) {
+        struct flight *f = e.val;
+        if (f->pass)
+            f->pass->running--;
+        flight_free(f);
+    }
+}

@@ -1,0 +1,81 @@
+/*
+ * The registered clusters (KubeFedCluster objects of the system namespace): what they say, whether they are ready, and the
+ * one connection to each. A connection is made as soon as the cluster is registered: its Secret is read live (the chart
+ * grants no list or watch on secrets), retried with backoff, read again after a 401 (controllers.md 2.5, Q-06, Q-66).
+ */
+#ifndef CONTROLLERS_CLUSTERS_H
+#define CONTROLLERS_CLUSTERS_H
+
+#include "base/list.h"
+#include "fed/cluster.h"
+#include "kube/events.h"
+#include "kube/informer.h"
+
+struct cluster {
+    char *name;
+    struct kube_object *object;          /* the KubeFedCluster as cached; a reference */
+    struct fed_cluster *spec;            /* decoded; NULL when it cannot be */
+    bool ready;                          /* condition Ready is True */
+    bool removed;                        /* being taken out of the registry */
+    struct kube_client *client;          /* NULL while there is no usable connection */
+    char *problem;                       /* why there is no client, or NULL */
+    uint64_t connection_hash;            /* of what the connection is made from */
+    struct clusters *registry;
+    struct kube_call *secret_call;
+    struct loop_timer retry;
+    uint64_t retry_ms;
+    bool connecting;                     /* the first attempt for this specification is not over yet */
+    void *health;                        /* owned by controllers/health */
+};
+
+/* What passes work with: immutable, reference counted, sorted by name. */
+struct cluster_entry {
+    char *name;
+    yyjson_doc *labels_doc;              /* its root is metadata.labels; NULL: none */
+    bool ready;
+};
+struct cluster_snapshot {
+    unsigned refs;
+    size_t n;
+    struct cluster_entry v[];
+};
+void cluster_snapshot_unref(struct cluster_snapshot *s);
+DEFINE_CLEANUP(struct cluster_snapshot *, cluster_snapshot_unref)
+
+enum cluster_event {
+    CLUSTER_ADDED,
+    CLUSTER_CONNECTED,                   /* `client` is new: start what uses it */
+    CLUSTER_DISCONNECTED,                /* `client` is about to be freed: stop what uses it, now */
+    CLUSTER_READY,
+    CLUSTER_UNREADY,
+    CLUSTER_RELABELLED,
+    CLUSTER_REMOVED,                     /* already out of the registry */
+};
+struct clusters_listener {
+    struct list link;
+    void (*fn)(void *arg, struct cluster *c, enum cluster_event event);
+    void *arg;
+};
+
+struct clusters_config {
+    struct kube_client *host;
+    struct event_recorder *events;
+    const char *system_namespace;
+    void (*on_synced)(void *arg);
+    void *arg;
+};
+struct clusters;
+struct clusters *clusters_start(const struct clusters_config *config);
+void clusters_free(struct clusters *c);      /* listeners get DISCONNECTED for connected clusters */
+bool clusters_synced(const struct clusters *c);
+void clusters_listen(struct clusters *c, struct clusters_listener *l);
+void clusters_unlisten(struct clusters_listener *l);
+struct cluster *clusters_find(const struct clusters *c, struct str name);       /* or NULL */
+/* A new reference to the current snapshot. */
+struct cluster_snapshot *clusters_snapshot(struct clusters *c);
+/* for (size_t i = 0; (m = clusters_next(c, &i));) in no particular order */
+struct cluster *clusters_next(const struct clusters *c, size_t *iter);
+/* The answer to an own write of a KubeFedCluster (its status): readiness takes effect at once. */
+void clusters_learn(struct clusters *c, yyjson_val *live);
+
+#endif

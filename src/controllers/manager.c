@@ -1,0 +1,114 @@
+/* See manager.h: owns the shared parts (clusters, namespaces, versions, events) and the controllers on top of them. */
+#include "controllers/manager.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/rtime.h"
+#include "controllers/health.h"
+#include "controllers/typeconfigs.h"
+
+/* lastProbeTime of an unchanged cluster is written this often instead of every period (P-09). */
+#define HEARTBEAT_S 60
+/* Passes of one type under way at once: bounds memory, not throughput (the clients limit their requests themselves). */
+#define MAX_PASSES 128u
+
+struct manager {
+    struct sync_env env;
+    struct fed_config *config;
+    char *system_namespace;
+    struct health *health;
+    struct type_configs *types;
+};
+
+static void on_clusters_synced(void *arg)
+{
+    struct manager *m = arg;
+    if (m->types)
+        type_configs_poke(m->types);
+}
+
+static void on_versions_loaded(void *arg)
+{
+    struct manager *m = arg;
+    log_verbose(1, "Propagated versions are known");
+    if (m->types)
+        type_configs_poke(m->types);
+}
+
+static void start_shared(struct manager *m, struct kube_client *host)
+{
+    m->env.events = event_recorder_new(host);
+    m->env.clusters = clusters_start(&(struct clusters_config){
+        .host = host, .events = m->env.events, .system_namespace = m->system_namespace,
+        .on_synced = on_clusters_synced, .arg = m });
+    struct str limited = m->env.namespace_scoped ? str_of(m->system_namespace) : STR_NULL;
+    m->env.namespaces = namespaces_start(host, limited);
+    m->env.versions = version_store_start(&(struct version_store_config){
+        .client = host, .ns = limited, .on_loaded = on_versions_loaded, .arg = m });
+}
+
+struct manager *manager_start(struct kube_client *host, const struct fed_config *config, const char *system_namespace)
+{
+    struct manager *m = mem_zalloc(sizeof(*m));
+    m->system_namespace = mem_strdup(system_namespace);
+    m->config = fed_config_copy(config);
+    m->env = (struct sync_env){
+        .host = host,
+        .system_namespace = m->system_namespace,
+        .namespace_scoped = config->namespaced,
+        .adopt = config->adopt_resources,
+        .raw_status = config->raw_status_collection,
+        .max_passes = MAX_PASSES,
+        .unavailable_delay_ms = (uint64_t)(config->unavailable_delay_ns / NSEC_PER_MS),
+    };
+    start_shared(m, host);
+    m->health = health_start(&(struct health_config){
+        .host = host,
+        .clusters = m->env.clusters,
+        .events = m->env.events,
+        .system_namespace = m->system_namespace,
+        .period_ms = (uint64_t)(config->health_period_ns / NSEC_PER_MS),
+        .timeout_ms = (uint64_t)(config->health_timeout_ns / NSEC_PER_MS),
+        .failure_threshold = config->failure_threshold,
+        .success_threshold = config->success_threshold,
+        .heartbeat_s = HEARTBEAT_S,
+    });
+    if (config->push_reconciler)
+        m->types = type_configs_start(&m->env);
+    return m;
+}
+
+void manager_free(struct manager *m)
+{
+    if (!m)
+        return;
+    type_configs_free(m->types);
+    health_free(m->health);
+    version_store_free(m->env.versions);
+    namespaces_free(m->env.namespaces);
+    clusters_free(m->env.clusters);
+    event_recorder_free(m->env.events);
+    fed_config_free(m->config);
+    free(m->system_namespace);
+    free(m);
+}
+
+void manager_metrics(const struct manager *m, struct buf *out)
+{
+    buf_addz(out, "# HELP kubefedcluster_total Number of total kubefed cluster in a specific state.\n"
+                  "# TYPE kubefedcluster_total gauge\n");
+    size_t joined = 0;
+    const struct cluster *c;
+    for (size_t i = 0; (c = clusters_next(m->env.clusters, &i)); joined++) {
+        bool offline = !c->ready && c->client;
+        buf_printf(out, "kubefedcluster_total{cluster=\"%s\",state=\"ready\"} %d\n", c->name, c->ready);
+        buf_printf(out, "kubefedcluster_total{cluster=\"%s\",state=\"offline\"} %d\n", c->name, offline);
+        buf_printf(out, "kubefedcluster_total{cluster=\"%s\",state=\"notready\"} %d\n", c->name, !c->ready && !offline);
+    }
+    buf_printf(out, "# HELP joined_cluster_total Number of total joined clusters.\n# TYPE joined_cluster_total gauge\n"
+                    "joined_cluster_total %zu\n", joined);
+    buf_printf(out, "# HELP kubefed_versions_pending Version records not yet stored on the host.\n"
+                    "# TYPE kubefed_versions_pending gauge\nkubefed_versions_pending %zu\n",
+               version_store_pending(m->env.versions));
+}

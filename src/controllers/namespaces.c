@@ -1,0 +1,140 @@
+/* See namespaces.h. Two informers; a HOST Namespace is kept as metadata and phase only. */
+#include "controllers/namespaces.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+
+struct namespaces {
+    struct kube_client *host;
+    char *limited_to;
+    struct kube_informer *federated, *hosts;
+    char *federated_path;
+    struct list listeners;
+};
+
+static void notify(struct namespaces *n, struct str ns, enum namespace_event event)
+{
+    list_for_each(it, &n->listeners) {
+        struct namespaces_listener *l = list_entry(it, struct namespaces_listener, link);
+        l->fn(l->arg, ns, event);
+    }
+}
+
+static void on_federated(void *arg, struct kube_object *old, struct kube_object *new)
+{
+    struct kube_object *o = new ? new : old;
+    bool placement = !old || !new || old->generation != new->generation || old->deleting != new->deleting;
+    if (str_eq(kube_object_ns(o), kube_object_name(o)))
+        notify(arg, kube_object_ns(o), placement ? NAMESPACE_PLACEMENT : NAMESPACE_STATUS);
+}
+
+static void on_host(void *arg, struct kube_object *old, struct kube_object *new)
+{
+    if (old && new && old->hash == new->hash && old->deleting == new->deleting)
+        return;
+    notify(arg, kube_object_name(new ? new : old), NAMESPACE_HOST);
+}
+
+static void on_state(void *arg, enum kube_informer_state state, const struct error *err)
+{
+    struct namespaces *n = arg;
+    if (err)
+        log_warning("Failed to list namespaces: %s", error_msg(err));
+    if (state != KUBE_INFORMER_SYNCED || !namespaces_synced(n))
+        return;
+    list_for_each(it, &n->listeners) {
+        struct namespaces_listener *l = list_entry(it, struct namespaces_listener, link);
+        l->on_synced(l->arg);
+    }
+}
+
+static void project_host(void *arg, yyjson_val *live, yyjson_mut_doc *out)
+{
+    (void)arg;
+    yyjson_mut_val *root = yyjson_mut_doc_get_root(out);
+    yyjson_mut_val *metadata = json_mut_ensure_obj(out, root, "metadata");
+    yyjson_val *labels = json_path(live, "metadata.labels");
+    json_mut_set_str(out, metadata, "name", json_path_str(live, "metadata.name"));
+    if (labels)
+        json_mut_set(out, metadata, "labels", json_mut_copy(out, labels));
+}
+
+struct namespaces *namespaces_start(struct kube_client *host, struct str limited_to)
+{
+    struct namespaces *n = mem_zalloc(sizeof(*n));
+    n->host = host;
+    n->limited_to = limited_to.n ? str_dup(limited_to) : NULL;
+    list_init(&n->listeners);
+    if (!n->limited_to)
+        n->hosts = kube_informer_start(&(struct kube_informer_config){
+            .client = host, .path = "/api/v1/namespaces", .project = project_host, .on_change = on_host,
+            .on_state = on_state, .arg = n });
+    return n;
+}
+
+void namespaces_free(struct namespaces *n)
+{
+    if (!n)
+        return;
+    kube_informer_stop(n->federated);
+    kube_informer_stop(n->hosts);
+    free(n->federated_path);
+    free(n->limited_to);
+    free(n);
+}
+
+void namespaces_set_type(struct namespaces *n, const struct fed_type_config *type)
+{
+    _cleanup_free_ char *path = NULL;
+    if (type) {
+        struct kube_resource res = { str_of(type->federated.group), str_of(type->federated.version),
+                                     str_of(type->federated.plural), true };
+        path = kube_path(&res, str_of(n->limited_to), STR_NULL, STR_NULL);
+    }
+    if (path && n->federated_path && strcmp(path, n->federated_path) == 0)
+        return;
+    if (!path && !n->federated_path)
+        return;
+    kube_informer_stop(n->federated);
+    n->federated = NULL;
+    free(n->federated_path);
+    n->federated_path = TAKE_PTR(path);
+    if (n->federated_path)
+        n->federated = kube_informer_start(&(struct kube_informer_config){
+            .client = n->host, .path = n->federated_path, .on_change = on_federated, .on_state = on_state, .arg = n });
+}
+
+bool namespaces_synced(const struct namespaces *n)
+{
+    if (n->hosts && kube_informer_state(n->hosts) != KUBE_INFORMER_SYNCED)
+        return false;
+    if (!n->federated)
+        return false;
+    enum kube_informer_state state = kube_informer_state(n->federated);
+    /* A namespace-scoped control plane works without FederatedNamespaces (controllers.md 5.5). */
+    return state == KUBE_INFORMER_SYNCED || (n->limited_to && state == KUBE_INFORMER_MISSING);
+}
+
+struct kube_object *namespaces_federated(const struct namespaces *n, struct str ns)
+{
+    if (!n->federated)
+        return NULL;
+    _cleanup_free_ char *key = mem_printf("%" PRIstr "/%" PRIstr, STRARG(ns), STRARG(ns));
+    return kube_informer_get(n->federated, str_of(key));
+}
+
+struct kube_object *namespaces_host(const struct namespaces *n, struct str name)
+{
+    return n->hosts ? kube_informer_get(n->hosts, name) : NULL;
+}
+
+void namespaces_listen(struct namespaces *n, struct namespaces_listener *l)
+{
+    list_add_tail(&n->listeners, &l->link);
+}
+
+void namespaces_unlisten(struct namespaces_listener *l)
+{
+    list_del(&l->link);
+}

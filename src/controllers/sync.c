@@ -1,0 +1,244 @@
+/* Life cycle and triggers of a sync controller; see sync.h and sync_internal.h. */
+#include "controllers/sync.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/rtime.h"
+#include "controllers/sync_internal.h"
+#include "fed/names.h"
+
+/* A member cache that has not answered by then does not hold the others any longer. */
+#define GATE_PATIENCE_MS 5000u
+#define GATE_POLL_MS 250u
+
+static struct loop *sync_loop(const struct sync *s)
+{
+    return kube_client_loop(s->env->host);
+}
+
+/* --- queueing --- */
+
+void sync_enqueue(struct sync *s, struct str key)
+{
+    if (s->open)
+        workqueue_add(s->queue, key);
+}
+
+void sync_enqueue_all(struct sync *s)
+{
+    struct kube_object *o;
+    for (size_t i = 0; kube_informer_next(s->objects, &i, &o);)
+        sync_enqueue(s, kube_object_key(o));
+}
+
+static void enqueue_member_objects(struct sync *s)
+{
+    struct map_entry e;
+    for (size_t i = 0; map_next(&s->members, &i, &e);) {
+        struct sync_member *m = e.val;
+        struct kube_object *o;
+        for (size_t j = 0; kube_informer_next(m->informer, &j, &o);) {
+            _cleanup_free_ char *key = sync_fed_key(s, kube_object_key(o));
+            sync_enqueue(s, str_of(key));
+        }
+    }
+}
+
+static bool in_namespace(struct str key, struct str ns)
+{
+    return key.n > ns.n && key.p[ns.n] == '/' && memcmp(key.p, ns.p, ns.n) == 0;
+}
+
+static void enqueue_namespace(struct sync *s, struct str ns)
+{
+    struct kube_object *o;
+    for (size_t i = 0; kube_informer_next(s->objects, &i, &o);)
+        if (str_eq(kube_object_ns(o), ns))
+            sync_enqueue(s, kube_object_key(o));
+}
+
+static void enqueue_failing(struct sync *s, struct str ns)
+{
+    struct map_entry e;
+    for (size_t i = 0; map_next(&s->failing, &i, &e);)
+        if (in_namespace(e.key, ns))
+            sync_enqueue(s, e.key);
+}
+
+/* --- the gate: planning on half-known state would create what exists and delete what is wanted --- */
+
+static bool caches_ready(const struct sync *s)
+{
+    if (kube_informer_state(s->objects) != KUBE_INFORMER_SYNCED || !clusters_synced(s->env->clusters) ||
+        !version_store_loaded(s->env->versions))
+        return false;
+    if ((s->is_namespace || s->target.namespaced) && !namespaces_synced(s->env->namespaces))
+        return false;
+    bool patient = time_mono_ms() - s->started_ms < GATE_PATIENCE_MS;
+    return sync_members_settled(s) || !patient;
+}
+
+static void try_open(void *arg)
+{
+    struct sync *s = arg;
+    if (s->open)
+        return;
+    if (!caches_ready(s)) {
+        loop_timer_start(sync_loop(s), &s->gate_timer, GATE_POLL_MS, try_open, s);
+        return;
+    }
+    loop_timer_stop(&s->gate_timer);
+    s->open = true;
+    log_info("Started sync controller for \"%s\" (%zu objects)", s->type->federated.kind,
+             kube_informer_count(s->objects));
+    sync_enqueue_all(s);
+    enqueue_member_objects(s);
+}
+
+void sync_poke(struct sync *s)
+{
+    try_open(s);
+}
+
+/* --- triggers --- */
+
+static bool has_finalizer(const struct kube_object *o)
+{
+    return str_contains(kube_object_body(o), STR("\"" FED_SYNC_FINALIZER "\""));
+}
+
+static void on_object(void *arg, struct kube_object *old, struct kube_object *new)
+{
+    struct sync *s = arg;
+    if (old && new && old->generation == new->generation && old->deleting == new->deleting &&
+        str_eq(kube_object_uid(old), kube_object_uid(new)) && has_finalizer(new))
+        return;                          /* status or metadata only (P-08) */
+    sync_enqueue(s, kube_object_key(new ? new : old));
+}
+
+static void on_objects_state(void *arg, enum kube_informer_state state, const struct error *err)
+{
+    struct sync *s = arg;
+    if (state == KUBE_INFORMER_SYNCED)
+        try_open(s);
+    else if (err)
+        log_warning("Failed to list %s: %s", s->type->federated.kind, error_msg(err));
+}
+
+static void on_unavailable(void *arg)
+{
+    sync_enqueue_all(arg);
+}
+
+static void on_cluster(void *arg, struct cluster *c, enum cluster_event event)
+{
+    struct sync *s = arg;
+    switch (event) {
+    case CLUSTER_CONNECTED:
+        if (c->ready)
+            sync_member_connect(s, c);
+        break;
+    case CLUSTER_DISCONNECTED:
+        sync_member_disconnect(s, str_of(c->name));
+        break;
+    case CLUSTER_READY: {
+        struct sync_member *m = sync_member_find(s, str_of(c->name));
+        if (m)
+            kube_informer_kick(m->informer);
+        else if (c->client)
+            sync_member_connect(s, c);
+        sync_enqueue_all(s);
+        break;
+    }
+    case CLUSTER_UNREADY:
+        if (!loop_timer_active(&s->unavailable_timer))
+            loop_timer_start(sync_loop(s), &s->unavailable_timer, s->env->unavailable_delay_ms, on_unavailable, s);
+        break;
+    case CLUSTER_ADDED:
+    case CLUSTER_RELABELLED:
+    case CLUSTER_REMOVED:
+        sync_enqueue_all(s);
+        break;
+    }
+}
+
+static void on_namespace(void *arg, struct str ns, enum namespace_event event)
+{
+    struct sync *s = arg;
+    if (s->is_namespace) {
+        if (event != NAMESPACE_HOST)
+            return;
+        _cleanup_free_ char *key = mem_printf("%" PRIstr "/%" PRIstr, STRARG(ns), STRARG(ns));
+        if (kube_informer_get(s->objects, str_of(key)))
+            sync_enqueue(s, str_of(key));
+    } else if (s->target.namespaced && event == NAMESPACE_PLACEMENT) {
+        enqueue_namespace(s, ns);
+    } else if (s->target.namespaced && event == NAMESPACE_STATUS) {
+        enqueue_failing(s, ns);
+    }
+}
+
+/* --- life cycle --- */
+
+static struct kube_resource resource_of(const struct fed_api_resource *r)
+{
+    return (struct kube_resource){ str_of(r->group), str_of(r->version), str_of(r->plural), r->namespaced };
+}
+
+static void start_objects(struct sync *s)
+{
+    struct str ns = s->env->namespace_scoped ? str_of(s->env->system_namespace) : STR_NULL;
+    _cleanup_free_ char *path = kube_path(&s->federated, s->federated.namespaced ? ns : STR_NULL, STR_NULL, STR_NULL);
+    s->objects = kube_informer_start(&(struct kube_informer_config){
+        .client = s->env->host, .path = path, .on_change = on_object, .on_state = on_objects_state, .arg = s });
+}
+
+struct sync *sync_start(const struct sync_env *env, const struct fed_type_config *type)
+{
+    struct sync *s = mem_zalloc(sizeof(*s));
+    s->env = env;
+    s->type = fed_type_config_copy(type);
+    s->federated = resource_of(&s->type->federated);
+    s->target = resource_of(&s->type->target);
+    s->is_namespace = fed_type_is_namespace(s->type);
+    s->started_ms = time_mono_ms();
+    _cleanup_free_ char *lower = str_lower(str_of(s->type->federated.kind));
+    s->component = mem_printf("%s-controller", lower);
+    log_info("Starting sync controller for \"%s\"", s->type->federated.kind);
+    s->queue = workqueue_new(&(struct workqueue_config){
+        .loop = sync_loop(s), .max_active = env->max_passes, .process = sync_process, .arg = s });
+    s->clusters_listener = (struct clusters_listener){ .fn = on_cluster, .arg = s };
+    clusters_listen(env->clusters, &s->clusters_listener);
+    s->namespaces_listener = (struct namespaces_listener){ .fn = on_namespace, .on_synced = try_open, .arg = s };
+    namespaces_listen(env->namespaces, &s->namespaces_listener);
+    start_objects(s);
+    sync_members_start(s);
+    loop_timer_start(sync_loop(s), &s->gate_timer, GATE_POLL_MS, try_open, s);
+    return s;
+}
+
+void sync_stop(struct sync *s)
+{
+    if (!s)
+        return;
+    s->open = false;
+    clusters_unlisten(&s->clusters_listener);
+    namespaces_unlisten(&s->namespaces_listener);
+    loop_timer_stop(&s->gate_timer);
+    loop_timer_stop(&s->unavailable_timer);
+    apply_cancel_all(s);
+    struct map_entry e;
+    for (size_t i = 0; map_next(&s->passes, &i, &e);)
+        pass_end(e.val, PASS_DONE);
+    sync_members_stop(s);
+    kube_informer_stop(s->objects);
+    workqueue_free(s->queue);
+    map_done(&s->passes);
+    map_done(&s->flights);
+    map_done(&s->failing);
+    map_done(&s->members);
+    fed_type_config_free(s->type);
+    free(s->component);
+    free(s);
+}

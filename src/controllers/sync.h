@@ -1,0 +1,36 @@
+/*
+ * The sync controller of one federated type (controllers.md 5): keeps the objects of its target type in all members in the
+ * state that the federated objects describe, and writes back what is where.
+ */
+#ifndef CONTROLLERS_SYNC_H
+#define CONTROLLERS_SYNC_H
+
+#include "controllers/clusters.h"
+#include "controllers/namespaces.h"
+#include "controllers/versions.h"
+#include "fed/typeconfig.h"
+#include "kube/events.h"
+
+struct sync_env {
+    struct kube_client *host;
+    struct clusters *clusters;
+    struct namespaces *namespaces;
+    struct version_store *versions;
+    struct event_recorder *events;
+    const char *system_namespace;
+    bool namespace_scoped;               /* only system_namespace is handled */
+    bool adopt;                          /* take over objects that exist already */
+    bool raw_status;                     /* collect the status of member objects */
+    unsigned max_passes;                 /* passes of one type at once */
+    uint64_t unavailable_delay_ms;       /* from a cluster becoming unready to its objects showing it */
+};
+
+struct sync;
+/* type is copied. env must outlive the controller. */
+struct sync *sync_start(const struct sync_env *env, const struct fed_type_config *type);
+/* Ends at once: running requests are cancelled, nothing is cleaned up in members. */
+void sync_stop(struct sync *s);
+/* Version records were loaded, or namespaces became known: what waited for them may run. */
+void sync_poke(struct sync *s);
+
+#endif

@@ -1,0 +1,135 @@
+/*
+ * What the files of the sync controller share: sync.c (life cycle, triggers), sync_members.c (caches of member objects),
+ * sync_pass.c (gather and plan), apply.c (executor), sync_finish.c (versions, status, what next), sync_delete.c (deletion).
+ *
+ * Ownership: a `struct pass` exists while its key is active in the work queue. It owns its snapshot, its documents, its plan
+ * and its results. A `struct flight` is one running request to a member; when a pass does not wait for it any longer, the
+ * flight stays in sync->flights alone, blocks further operations of its (cluster, key) pair, and on its end queues the key.
+ */
+#ifndef CONTROLLERS_SYNC_INTERNAL_H
+#define CONTROLLERS_SYNC_INTERNAL_H
+
+#include "base/map.h"
+#include "controllers/sync.h"
+#include "fed/plan.h"
+#include "kube/workqueue.h"
+
+/* How long a pass waits for a slow member before it goes on without it. */
+#define SOFT_DEADLINE_MS 2000u
+/* Below the 30 s after which KubeFed itself gave up waiting (controllers.md 5.10, P-02). */
+#define MEMBER_TIMEOUT_MS 25000u
+
+struct sync_member {
+    struct sync *sync;
+    char *name;
+    struct kube_informer *informer;      /* labelled target objects of this cluster */
+};
+
+struct sync {
+    const struct sync_env *env;
+    struct fed_type_config *type;
+    struct kube_resource federated, target;
+    char *component;                     /* event source: "federatedconfigmap-controller" */
+    bool is_namespace;                   /* the target is Namespace */
+    bool open;                           /* caches are complete enough to plan */
+    uint64_t started_ms;
+    struct kube_informer *objects;
+    struct map members;                  /* by cluster name: struct sync_member */
+    struct workqueue *queue;
+    struct map passes;                   /* by key: running struct pass */
+    struct map flights;                  /* by "<cluster>\n<key>": struct flight */
+    struct map failing;                  /* keys whose last pass left something undone */
+    struct clusters_listener clusters_listener;
+    struct namespaces_listener namespaces_listener;
+    struct loop_timer gate_timer;
+    struct loop_timer unavailable_timer;
+    struct loop_timer fan_out_timer;
+};
+
+struct pass_result {
+    const char *status;                  /* fed status string; NULL: the cluster is not in the status */
+    char *error;                         /* for the log and event, or NULL */
+    char *version;                       /* of the member object after this pass, or NULL */
+    yyjson_doc *remote;                  /* member object's status, or NULL */
+    bool waiting;                        /* its operation has not ended */
+    bool wrote;                          /* an update succeeded */
+    bool confirmed;                      /* a member told this pass that the object is gone */
+    bool blocked;                        /* an earlier pass's operation is still under way */
+};
+
+struct pass {
+    struct sync *sync;
+    char *key;
+    struct kube_object *object;          /* the federated object; a reference */
+    yyjson_doc *doc;                     /* its body */
+    yyjson_doc *namespace_doc;           /* FederatedNamespace, or NULL */
+    yyjson_doc *versions_doc;            /* recorded versions, or NULL */
+    struct fed_versions *versions;
+    struct cluster_snapshot *clusters;
+    struct fed_cluster_view *views;      /* clusters->n */
+    struct fed_member_obj *members;      /* clusters->n; used where views[i].obj points here */
+    yyjson_doc **member_docs;            /* clusters->n */
+    struct kube_object **member_objects; /* clusters->n; references */
+    struct fed_plan_input input;
+    struct fed_plan *plan;
+    struct pass_result *results;         /* clusters->n */
+    unsigned running;                    /* flights the pass waits for */
+    bool deletion;
+    struct loop_timer soft;
+    struct kube_call *host_call;         /* finalizer or status request */
+    void (*applied)(struct pass *p);     /* all operations ended, or the soft deadline passed */
+    void (*then)(struct pass *p);        /* after the finalizer request */
+    unsigned verifying;                  /* live GETs of a deletion under way */
+    struct list verifications;
+    bool still_there;                    /* a verification found a labelled object */
+};
+
+/* sync.c */
+void sync_enqueue(struct sync *s, struct str key);
+void sync_enqueue_all(struct sync *s);
+/* Ends a pass: frees it and tells the queue. */
+enum pass_outcome {
+    PASS_DONE,
+    PASS_RETRY,                          /* with backoff */
+    PASS_AGAIN_SOON,                     /* a conflict: at once, nearly */
+    PASS_RECHECK,                        /* in 10 s, should no event come earlier */
+};
+void pass_end(struct pass *p, enum pass_outcome outcome);
+
+/* sync_members.c */
+void sync_members_start(struct sync *s);
+void sync_members_stop(struct sync *s);
+void sync_member_connect(struct sync *s, struct cluster *c);
+void sync_member_disconnect(struct sync *s, struct str name);
+struct sync_member *sync_member_find(const struct sync *s, struct str cluster);
+/* Every ready cluster's cache has had its first answer, good or bad. */
+bool sync_members_settled(const struct sync *s);
+/* Key of the federated object for a member object's key, and back (they differ for namespaces only). Owned. */
+char *sync_fed_key(const struct sync *s, struct str member_key);
+char *sync_member_key(const struct sync *s, struct str fed_key);
+
+/* sync_pass.c */
+void sync_process(void *arg, struct str key);
+void pass_event(struct pass *p, const char *type, const char *reason, struct str message);
+/* Gathers anew, plans with `planner`, applies; then `applied` (maybe before this returns). */
+void pass_plan(struct pass *p, void (*planner)(const struct fed_plan_input *, struct fed_plan **),
+               void (*applied)(struct pass *p));
+/* PATCH of the federated object's finalizers; continues with `then` on success. */
+void pass_patch_finalizer(struct pass *p, bool add, void (*then)(struct pass *p));
+
+/* apply.c */
+/* Starts all operations of p->plan; calls p->applied once (never from inside). */
+void apply_start(struct pass *p);
+bool apply_in_flight(const struct sync *s, struct str cluster, struct str key);
+void apply_release(struct pass *p);      /* the pass no longer waits: its flights go on alone */
+void apply_cancel_all(struct sync *s);
+
+/* sync_finish.c */
+void pass_finish(struct pass *p);
+
+/* sync_delete.c */
+void pass_delete(struct pass *p);
+void pass_orphan(struct pass *p);
+void pass_cancel_verifications(struct pass *p);
+
+#endif

@@ -1,0 +1,298 @@
+/*
+ * See typeconfigs.h. One reconcile per FederatedTypeConfig, asynchronous where it writes: finalizer first, then the sync
+ * controller is started, stopped or replaced, then the status is written when it differs.
+ */
+#include "controllers/typeconfigs.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/map.h"
+#include "fed/names.h"
+#include "fed/plan.h"
+#include "kube/workqueue.h"
+
+struct running {
+    struct sync *sync;
+    struct fed_type_config *type;        /* what it was started with */
+};
+
+struct type_configs {
+    const struct sync_env *env;
+    struct kube_informer *informer;
+    struct workqueue *queue;
+    struct map running;                  /* by FTC key: struct running */
+    struct map calls;                    /* by FTC key: struct step under way */
+};
+
+/* One write to an FTC under way. */
+struct step {
+    struct type_configs *owner;
+    char *key;
+    struct kube_call *call;
+    bool last;                           /* nothing follows a success */
+};
+
+static const struct kube_resource ftc_resource = { STR("core.kubefed.io"), STR("v1beta1"), STR("federatedtypeconfigs"),
+                                                   true };
+
+/* --- writes --- */
+
+static void step_free(struct step *st)
+{
+    map_remove(&st->owner->calls, str_of(st->key));
+    if (st->call)
+        kube_call_cancel(st->call);
+    free(st->key);
+    free(st);
+}
+
+static void on_step(void *arg, const struct kube_response *resp, const struct error *err)
+{
+    struct step *st = arg;
+    struct type_configs *t = st->owner;
+    st->call = NULL;
+    _cleanup_free_ char *key = mem_strdup(st->key);
+    bool last = st->last;
+    step_free(st);
+    if (!err) {
+        _cleanup_json_ yyjson_doc *doc = NULL;
+        if (json_parse(resp->body, &doc, NULL) == 0)
+            kube_informer_learn(t->informer, yyjson_doc_get_root(doc));
+        workqueue_forget(t->queue, str_of(key));
+        if (!last)
+            workqueue_add(t->queue, str_of(key));
+    } else if (err->code != -ENOENT) {
+        log_warning("FederatedTypeConfig \"%s\": cannot write: %s", key, error_msg(err));
+        if (error_http(err) == 409)
+            workqueue_add_after(t->queue, str_of(key), 100);
+        else
+            workqueue_add_backoff(t->queue, str_of(key));
+    }
+    workqueue_done(t->queue, str_of(key));
+}
+
+static void patch(struct type_configs *t, const struct kube_object *o, const char *sub, struct str body, bool last)
+{
+    struct step *st = mem_zalloc(sizeof(*st));
+    st->owner = t;
+    st->key = str_dup(kube_object_key(o));
+    st->last = last;
+    map_put(&t->calls, kube_object_key(o), st);
+    _cleanup_free_ char *path = kube_path(&ftc_resource, kube_object_ns(o), kube_object_name(o), str_of(sub));
+    struct kube_request req = { .method = "PATCH", .path = str_of(path), .body = body,
+                                .content_type = "application/merge-patch+json" };
+    st->call = kube_call(t->env->host, &req, on_step, st);
+}
+
+static void patch_finalizer(struct type_configs *t, const struct kube_object *o, yyjson_val *root, bool add)
+{
+    _cleanup_buf_ struct buf body = BUF_INIT(BUF_MAX_DEFAULT);
+    fed_finalizer_patch(&body, root, FED_TYPE_CONFIG_FINALIZER, add);
+    patch(t, o, NULL, buf_str(&body), !add);
+}
+
+/* --- sync controllers --- */
+
+static void stop_type(struct type_configs *t, struct str key)
+{
+    struct running *r = map_get(&t->running, key);
+    if (!r)
+        return;
+    log_info("Stopping controller for \"%" PRIstr "\"", STRARG(key));
+    map_remove(&t->running, key);        /* ends the life of a key that came from the map itself */
+    sync_stop(r->sync);
+    fed_type_config_free(r->type);
+    free(r);
+}
+
+static void start_type(struct type_configs *t, struct str key, const struct fed_type_config *type)
+{
+    struct running *r = mem_zalloc(sizeof(*r));
+    r->type = fed_type_config_copy(type);
+    r->sync = sync_start(t->env, type);
+    map_put(&t->running, key, r);
+}
+
+static void enqueue_others(struct type_configs *t, struct str key)
+{
+    struct kube_object *o;
+    for (size_t i = 0; kube_informer_next(t->informer, &i, &o);)
+        if (!str_eq(kube_object_key(o), key))
+            workqueue_add(t->queue, kube_object_key(o));
+}
+
+/* The FTC `namespaces` tells where FederatedNamespaces live; a terminating one counts as absent. */
+static bool have_namespaces_type(const struct type_configs *t)
+{
+    _cleanup_free_ char *key = mem_printf("%s/%s", t->env->system_namespace, FED_NAMESPACES_FTC);
+    const struct kube_object *o = kube_informer_get(t->informer, str_of(key));
+    return o && !o->deleting;
+}
+
+enum wish { WISH_STOPPED, WISH_RUNNING, WISH_IMPOSSIBLE };
+
+static enum wish wish_for(const struct type_configs *t, const struct fed_type_config *type)
+{
+    if (!type->propagation_enabled)
+        return WISH_STOPPED;
+    if (t->env->namespace_scoped && !type->target.namespaced)
+        return WISH_STOPPED;             /* cluster-scoped types are never run by a namespace-scoped control plane */
+    if (type->target.namespaced && !have_namespaces_type(t))
+        return WISH_IMPOSSIBLE;
+    return WISH_RUNNING;
+}
+
+static void drive(struct type_configs *t, struct str key, const struct fed_type_config *type, enum wish wish)
+{
+    struct running *r = map_get(&t->running, key);
+    if (wish != WISH_RUNNING) {
+        stop_type(t, key);
+        return;
+    }
+    if (r && fed_type_config_equal(r->type, type))
+        return;
+    if (r) {
+        log_info("refreshing sync controller for \"%" PRIstr "\"", STRARG(key));
+        stop_type(t, key);
+    }
+    start_type(t, key, type);
+}
+
+/* The placement of namespaces matters as long as the FTC exists, propagated or not. */
+static void follow_namespaces(struct type_configs *t, struct str key, const struct fed_type_config *type)
+{
+    namespaces_set_type(t->env->namespaces, type);
+    enqueue_others(t, key);
+}
+
+static bool is_namespaces_key(const struct type_configs *t, struct str key)
+{
+    struct str ns, name;
+    return str_cut(key, '/', &ns, &name) && str_eqc(ns, t->env->system_namespace) && str_eqc(name, FED_NAMESPACES_FTC);
+}
+
+/* Without namespace placement every namespaced object would count as placed nowhere: whatever depends on it is stopped
+ * before it is forgotten. */
+static void abandon_namespaces(struct type_configs *t, struct str key)
+{
+    struct map_entry e;
+    for (size_t i = 0; map_next(&t->running, &i, &e);)
+        if (((struct running *)e.val)->type->target.namespaced)
+            stop_type(t, e.key);
+    namespaces_set_type(t->env->namespaces, NULL);
+    enqueue_others(t, key);
+}
+
+/* --- reconcile --- */
+
+static void reconcile_type(struct type_configs *t, struct kube_object *o, yyjson_val *root,
+                           const struct fed_type_config *type)
+{
+    struct str key = kube_object_key(o);
+    if (o->deleting) {
+        stop_type(t, key);
+        if (is_namespaces_key(t, key))
+            abandon_namespaces(t, key);
+        if (fed_has_finalizer(root, FED_TYPE_CONFIG_FINALIZER))
+            patch_finalizer(t, o, root, false);
+        else
+            workqueue_done(t->queue, key);
+        return;
+    }
+    if (!fed_has_finalizer(root, FED_TYPE_CONFIG_FINALIZER)) {
+        patch_finalizer(t, o, root, true);
+        return;
+    }
+    if (fed_type_is_namespace(type) && !map_get(&t->running, key))
+        follow_namespaces(t, key, type);
+    enum wish wish = wish_for(t, type);
+    drive(t, key, type, wish);
+    if (wish == WISH_IMPOSSIBLE) {
+        log_warning("Unable to start sync controller for \"%s\" due to missing FederatedTypeConfig for namespaces",
+                    type->federated.kind);
+        workqueue_add_backoff(t->queue, key);
+    }
+    _cleanup_buf_ struct buf body = BUF_INIT(BUF_MAX_DEFAULT);
+    if (fed_type_config_status_patch(&body, root, o->generation, map_has(&t->running, key), false))
+        patch(t, o, "status", buf_str(&body), true);
+    else
+        workqueue_done(t->queue, key);
+}
+
+static void process(void *arg, struct str key)
+{
+    struct type_configs *t = arg;
+    struct kube_object *o = kube_informer_get(t->informer, key);
+    if (!o) {
+        stop_type(t, key);
+        if (is_namespaces_key(t, key))
+            abandon_namespaces(t, key);
+        workqueue_done(t->queue, key);
+        return;
+    }
+    _cleanup_(kube_object_unrefp) struct kube_object *held = kube_object_ref(o);
+    _cleanup_json_ yyjson_doc *doc = NULL;
+    _cleanup_error_ struct error *err = NULL;
+    struct fed_type_config *type = NULL;
+    if (json_parse(kube_object_body(held), &doc, &err) < 0 ||
+        fed_type_config_decode(yyjson_doc_get_root(doc), &type, &err) < 0) {
+        log_error("FederatedTypeConfig \"%" PRIstr "\" cannot be used: %s", STRARG(key), error_msg(err));
+        stop_type(t, key);
+        workqueue_done(t->queue, key);
+        return;
+    }
+    reconcile_type(t, held, yyjson_doc_get_root(doc), type);
+    fed_type_config_free(type);
+}
+
+static void on_change(void *arg, struct kube_object *old, struct kube_object *new)
+{
+    struct type_configs *t = arg;
+    workqueue_add(t->queue, kube_object_key(new ? new : old));
+}
+
+static void on_state(void *arg, enum kube_informer_state state, const struct error *err)
+{
+    (void)arg;
+    if (err)
+        log_warning("Failed to list FederatedTypeConfigs: %s", error_msg(err));
+    else if (state == KUBE_INFORMER_SYNCED)
+        log_verbose(1, "FederatedTypeConfigs are known");
+}
+
+struct type_configs *type_configs_start(const struct sync_env *env)
+{
+    struct type_configs *t = mem_zalloc(sizeof(*t));
+    t->env = env;
+    log_info("Starting FederatedTypeConfig controller");
+    t->queue = workqueue_new(&(struct workqueue_config){
+        .loop = kube_client_loop(env->host), .max_active = 16, .process = process, .arg = t });
+    _cleanup_free_ char *path = kube_path(&ftc_resource, str_of(env->system_namespace), STR_NULL, STR_NULL);
+    t->informer = kube_informer_start(&(struct kube_informer_config){
+        .client = env->host, .path = path, .on_change = on_change, .on_state = on_state, .arg = t });
+    return t;
+}
+
+void type_configs_poke(struct type_configs *t)
+{
+    struct map_entry e;
+    for (size_t i = 0; map_next(&t->running, &i, &e);)
+        sync_poke(((struct running *)e.val)->sync);
+}
+
+void type_configs_free(struct type_configs *t)
+{
+    if (!t)
+        return;
+    struct map_entry e;
+    for (size_t i = 0; map_next(&t->calls, &i, &e);)
+        step_free(e.val);
+    for (size_t i = 0; map_next(&t->running, &i, &e);)
+        stop_type(t, e.key);
+    kube_informer_stop(t->informer);
+    workqueue_free(t->queue);
+    map_done(&t->calls);
+    map_done(&t->running);
+    free(t);
+}

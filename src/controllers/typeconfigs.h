@@ -1,0 +1,14 @@
+/* The FederatedTypeConfig controller (controllers.md 3): starts and stops a sync controller per enabled type. */
+#ifndef CONTROLLERS_TYPECONFIGS_H
+#define CONTROLLERS_TYPECONFIGS_H
+
+#include "controllers/sync.h"
+
+struct type_configs;
+/* env must outlive it. */
+struct type_configs *type_configs_start(const struct sync_env *env);
+void type_configs_free(struct type_configs *t);      /* stops all sync controllers */
+/* Version records or namespaces became available. */
+void type_configs_poke(struct type_configs *t);
+
+#endif

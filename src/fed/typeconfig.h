@@ -1,0 +1,43 @@
+/* FederatedTypeConfig: which target type is propagated through which federated type (api-and-cli.md 1.5). */
+#ifndef FED_TYPECONFIG_H
+#define FED_TYPECONFIG_H
+
+#include "json/json.h"
+
+struct fed_api_resource {
+    char *group; /* "" for the core group; never NULL in a decoded FTC, as are the others */
+    char *version, *kind, *plural;
+    bool namespaced;
+};
+
+struct fed_type_config {
+    char *name;
+    struct fed_api_resource target;
+    struct fed_api_resource federated; /* .namespaced follows the target, not the field; see fed_type_is_namespace */
+    struct fed_api_resource status;    /* all NULL unless has_status_type */
+    bool has_status_type;
+    bool propagation_enabled;
+    bool status_collection; /* statusCollection: Enabled */
+};
+
+/* Decodes an FTC object with the defaults of controllers.md 3 and checks the result with the rules of api-and-cli.md 4.4.
+ * *ret is owned. -EINVAL: the message lists all violations, as "<path>: <violation>", in brackets when several. */
+int fed_type_config_decode(yyjson_val *ftc, struct fed_type_config **ret, struct error **err);
+/* The same without defaulting and without decoding: what a validating admission webhook would say of this object. */
+int fed_type_config_validate(yyjson_val *ftc, struct error **err);
+struct fed_type_config *fed_type_config_copy(const struct fed_type_config *c);
+void fed_type_config_free(struct fed_type_config *c); /* NULL is fine */
+DEFINE_CLEANUP(struct fed_type_config *, fed_type_config_free)
+
+/* true when a controller that runs for one would run the same way for the other. */
+bool fed_type_config_equal(const struct fed_type_config *a, const struct fed_type_config *b);
+/* The FTC named "namespaces": the target is cluster-scoped Namespace, its federated type is namespaced all the same
+ * (controllers.md 3, api-and-cli.md 1.9.4). */
+bool fed_type_is_namespace(const struct fed_type_config *c);
+
+/* Appends the merge patch of the FTC's status sub-resource when `ftc` does not show it yet; returns whether it did.
+ * observedGeneration, propagationController, statusController are always all present (controllers.md 3 step 8). */
+bool fed_type_config_status_patch(struct buf *out, yyjson_val *ftc, int64_t generation, bool sync_running,
+                                  bool status_running);
+
+#endif

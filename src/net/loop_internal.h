@@ -1,0 +1,21 @@
+/* What the files of src/net share of the loop. */
+#ifndef NET_LOOP_INTERNAL_H
+#define NET_LOOP_INTERNAL_H
+
+#include <uv.h>
+
+#include "net/loop.h"
+
+#define LOOP_SCRATCH_SIZE ((size_t)64 << 10)
+
+struct loop {
+    uv_loop_t uv;
+    uv_timer_t timer;
+    struct heap timers;
+    struct list tasks;
+    struct list signals;
+    bool stop;
+    char *scratch;                       /* one read buffer for all connections; contents last until the next read */
+};
+
+#endif

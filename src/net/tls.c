@@ -1,0 +1,356 @@
+/*
+ * TLS by OpenSSL. The settings of a cluster are one SSL_CTX, shared by its connections. ERR_clear_error() stands before every
+ * SSL_* call whose result is looked at: the error queue belongs to the thread, and a stale entry of one connection would be
+ * read as the failure of another.
+ */
+#include "net/tls.h"
+
+#include <arpa/inet.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/buf.h"
+#include "net/tls_internal.h"
+
+struct tls_client {
+    unsigned refs;
+    SSL_CTX *ctx;
+    char *server_name;
+    unsigned skip;
+    bool http1_only;
+};
+
+struct tls_conn {
+    SSL *ssl;
+    struct tls_client *client;
+    struct tls_conn *outer;
+    char *name;                          /* what the certificate is verified against */
+    bool wants_write;
+};
+
+static const char *openssl_reason(void)
+{
+    unsigned long e = ERR_peek_last_error();
+    const char *text = e ? ERR_reason_error_string(e) : NULL;
+    return text ? text : "unknown reason";
+}
+
+/* --- settings --- */
+
+static BIO *bio_of(struct str pem)
+{
+    return BIO_new_mem_buf(pem.p, (int)pem.n);
+}
+
+static int load_ca(SSL_CTX *ctx, struct str pem, struct error **err)
+{
+    if (pem.n == 0) {
+        SSL_CTX_set_default_verify_paths(ctx);
+        return 0;
+    }
+    BIO *bio = bio_of(pem);
+    X509_STORE *store = SSL_CTX_get_cert_store(ctx);
+    size_t n = 0;
+    X509 *cert;
+    ERR_clear_error();
+    while ((cert = PEM_read_bio_X509(bio, NULL, NULL, NULL))) {
+        X509_STORE_add_cert(store, cert);
+        X509_free(cert);
+        n++;
+    }
+    BIO_free(bio);
+    ERR_clear_error();
+    if (n == 0)
+        return error_set(err, -EINVAL, "the CA bundle holds no certificate in PEM form");
+    return 0;
+}
+
+static int load_chain(SSL_CTX *ctx, struct str pem, struct error **err)
+{
+    BIO *bio = bio_of(pem);
+    X509 *cert = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+    int r = 0;
+    if (!cert || SSL_CTX_use_certificate(ctx, cert) != 1)
+        r = error_set(err, -EINVAL, "the client certificate cannot be used: %s", openssl_reason());
+    X509_free(cert);
+    while (r == 0 && (cert = PEM_read_bio_X509(bio, NULL, NULL, NULL)))
+        SSL_CTX_add0_chain_cert(ctx, cert);
+    BIO_free(bio);
+    ERR_clear_error();
+    return r;
+}
+
+static int refuse_passphrase(char *p, int n, int rw, void *arg)
+{
+    (void)p; (void)n; (void)rw; (void)arg;
+    return -1;
+}
+
+static int load_key(SSL_CTX *ctx, struct str pem, struct error **err)
+{
+    BIO *bio = bio_of(pem);
+    EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, refuse_passphrase, NULL);
+    int r = 0;
+    if (!key)
+        r = error_set(err, -EINVAL, "the client key cannot be read (is it a PEM key without pass phrase?)");
+    else if (SSL_CTX_use_PrivateKey(ctx, key) != 1 || SSL_CTX_check_private_key(ctx) != 1)
+        r = error_set(err, -EINVAL, "the client key does not belong to the client certificate");
+    EVP_PKEY_free(key);
+    BIO_free(bio);
+    ERR_clear_error();
+    return r;
+}
+
+static int load(SSL_CTX *ctx, const struct tls_client_config *config, struct error **err)
+{
+    int r = load_ca(ctx, config->ca_pem, err);
+    if (r < 0 || config->cert_pem.n == 0)
+        return r;
+    ERR_clear_error();
+    r = load_chain(ctx, config->cert_pem, err);
+    return r < 0 ? r : load_key(ctx, config->key_pem, err);
+}
+
+/* notBefore + 1 s of the leaf as the time of verification (controllers.md 2.5, ValidityPeriod). */
+static int verify_at_start_of_validity(X509_STORE_CTX *ctx, void *arg)
+{
+    (void)arg;
+    struct tm tm;
+    X509 *leaf = X509_STORE_CTX_get0_cert(ctx);
+    if (leaf && ASN1_TIME_to_tm(X509_get0_notBefore(leaf), &tm) == 1)
+        X509_VERIFY_PARAM_set_time(X509_STORE_CTX_get0_param(ctx), timegm(&tm) + 1);
+    return X509_verify_cert(ctx);
+}
+
+int tls_client_new(const struct tls_client_config *config, struct tls_client **ret, struct error **err)
+{
+    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+    if (!ctx)
+        return error_set(err, -EIO, "cannot set up TLS: %s", openssl_reason());
+    SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
+    SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF);
+    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_verify(ctx, config->skip & TLS_SKIP_ALL ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
+    if (config->skip & TLS_SKIP_VALIDITY)
+        SSL_CTX_set_cert_verify_callback(ctx, verify_at_start_of_validity, NULL);
+    int r = load(ctx, config, err);
+    if (r < 0) {
+        SSL_CTX_free(ctx);
+        return r;
+    }
+    struct tls_client *t = mem_zalloc(sizeof(*t));
+    t->refs = 1;
+    t->ctx = ctx;
+    t->server_name = config->server_name.n ? str_dup(config->server_name) : NULL;
+    t->skip = config->skip;
+    t->http1_only = config->http1_only;
+    *ret = t;
+    return 0;
+}
+
+struct tls_client *tls_client_ref(struct tls_client *t)
+{
+    t->refs++;
+    return t;
+}
+
+void tls_client_unref(struct tls_client *t)
+{
+    if (!t || --t->refs > 0)
+        return;
+    SSL_CTX_free(t->ctx);
+    free(t->server_name);
+    free(t);
+}
+
+static int64_t to_seconds(const ASN1_TIME *t)
+{
+    struct tm tm;
+    return ASN1_TIME_to_tm(t, &tm) == 1 ? (int64_t)timegm(&tm) : 0;
+}
+
+int tls_pem_validity(struct str cert_pem, int64_t *ret_not_before, int64_t *ret_not_after, struct error **err)
+{
+    BIO *bio = bio_of(cert_pem);
+    X509 *cert = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+    BIO_free(bio);
+    ERR_clear_error();
+    if (!cert)
+        return error_set(err, -EINVAL, "no certificate in PEM form");
+    *ret_not_before = to_seconds(X509_get0_notBefore(cert));
+    *ret_not_after = to_seconds(X509_get0_notAfter(cert));
+    X509_free(cert);
+    return 0;
+}
+
+/* --- connections --- */
+
+static bool is_ip(const char *host)
+{
+    unsigned char addr[sizeof(struct in6_addr)];
+    return inet_pton(AF_INET, host, addr) == 1 || inet_pton(AF_INET6, host, addr) == 1;
+}
+
+static void set_names(struct tls_conn *c)
+{
+    if (!is_ip(c->name))
+        SSL_set_tlsext_host_name(c->ssl, c->name);
+    if (c->client->skip & (TLS_SKIP_NAME | TLS_SKIP_ALL))
+        return;
+    X509_VERIFY_PARAM *param = SSL_get0_param(c->ssl);
+    X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    if (is_ip(c->name))
+        X509_VERIFY_PARAM_set1_ip_asc(param, c->name);
+    else
+        X509_VERIFY_PARAM_set1_host(param, c->name, 0);
+}
+
+int tls_conn_new(struct tls_client *t, const char *host, int fd, struct tls_conn *outer, bool alpn, struct tls_conn **ret,
+                 struct error **err)
+{
+    ERR_clear_error();
+    SSL *ssl = SSL_new(t->ctx);
+    if (!ssl)
+        return error_set(err, -EIO, "cannot set up TLS: %s", openssl_reason());
+    struct tls_conn *c = mem_zalloc(sizeof(*c));
+    c->ssl = ssl;
+    c->client = tls_client_ref(t);
+    c->outer = outer;
+    c->name = mem_strdup(t->server_name ? t->server_name : host);
+    set_names(c);
+    static const unsigned char both[] = "\x02h2\x08http/1.1", one[] = "\x08http/1.1";
+    if (alpn && t->http1_only)
+        SSL_set_alpn_protos(ssl, one, sizeof(one) - 1);
+    else if (alpn)
+        SSL_set_alpn_protos(ssl, both, sizeof(both) - 1);
+    if (outer) {
+        BIO *bio = BIO_new(BIO_f_ssl());
+        BIO_set_ssl(bio, outer->ssl, BIO_NOCLOSE);
+        SSL_set_bio(ssl, bio, bio);
+    } else {
+        SSL_set_fd(ssl, fd);
+    }
+    SSL_set_connect_state(ssl);
+    *ret = c;
+    return 0;
+}
+
+void tls_conn_free(struct tls_conn *c)
+{
+    if (!c)
+        return;
+    SSL_free(c->ssl);
+    ERR_clear_error();
+    tls_conn_free(c->outer);
+    tls_client_unref(c->client);
+    free(c->name);
+    free(c);
+}
+
+static void add_names(struct buf *out, X509 *cert)
+{
+    GENERAL_NAMES *names = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
+    for (int i = 0; names && i < sk_GENERAL_NAME_num(names) && i < 16; i++) {
+        const GENERAL_NAME *n = sk_GENERAL_NAME_value(names, i);
+        const char *sep = out->n ? ", " : "";
+        char text[INET6_ADDRSTRLEN];
+        if (n->type == GEN_DNS)
+            buf_printf(out, "%s%.*s", sep, ASN1_STRING_length(n->d.dNSName), (const char *)ASN1_STRING_get0_data(n->d.dNSName));
+        else if (n->type == GEN_IPADD &&
+                 inet_ntop(ASN1_STRING_length(n->d.iPAddress) == 4 ? AF_INET : AF_INET6,
+                           ASN1_STRING_get0_data(n->d.iPAddress), text, sizeof(text)))
+            buf_printf(out, "%s%s", sep, text);
+    }
+    GENERAL_NAMES_free(names);
+}
+
+/* A sentence that says which certificate and what is wrong with it. */
+static int verification_error(struct tls_conn *c, long code, struct error **err)
+{
+    X509 *cert = SSL_get1_peer_certificate(c->ssl);
+    char subject[256] = "unknown";
+    _cleanup_buf_ struct buf names = BUF_INIT(4096);
+    char until[21] = "";
+    if (cert) {
+        X509_NAME_oneline(X509_get_subject_name(cert), subject, sizeof(subject));
+        add_names(&names, cert);
+        struct tm tm;
+        if (ASN1_TIME_to_tm(X509_get0_notAfter(cert), &tm) == 1)
+            strftime(until, sizeof(until), "%Y-%m-%dT%H:%M:%SZ", &tm);
+        X509_free(cert);
+    }
+    if (code == X509_V_ERR_HOSTNAME_MISMATCH || code == X509_V_ERR_IP_ADDRESS_MISMATCH)
+        return error_set(err, -EKEYREJECTED, "x509: certificate %s is valid for %s, not %s", subject,
+                         names.n ? names.p : "no names", c->name);
+    if (code == X509_V_ERR_CERT_HAS_EXPIRED)
+        return error_set(err, -EKEYREJECTED, "x509: certificate %s has expired (valid until %s)", subject, until);
+    if (code == X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN || code == X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT ||
+        code == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY || code == X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE ||
+        code == X509_V_ERR_CERT_SIGNATURE_FAILURE)
+        return error_set(err, -EKEYREJECTED, "x509: certificate %s is signed by unknown authority (%s)", subject,
+                         X509_verify_cert_error_string(code));
+    return error_set(err, -EKEYREJECTED, "x509: certificate %s: %s", subject, X509_verify_cert_error_string(code));
+}
+
+int tls_conn_handshake(struct tls_conn *c, struct error **err)
+{
+    ERR_clear_error();
+    int r = SSL_do_handshake(c->ssl);
+    if (r == 1)
+        return 0;
+    int e = SSL_get_error(c->ssl, r);
+    c->wants_write = e == SSL_ERROR_WANT_WRITE;
+    if (e == SSL_ERROR_WANT_READ || e == SSL_ERROR_WANT_WRITE)
+        return -EAGAIN;
+    long verify = SSL_get_verify_result(c->ssl);
+    if (verify != X509_V_OK && !(c->client->skip & TLS_SKIP_ALL))
+        return verification_error(c, verify, err);
+    unsigned long queued = ERR_peek_last_error();
+    if (queued == 0)
+        return error_set(err, -ECONNRESET, "the connection was closed during the TLS handshake");
+    return error_set(err, -EPROTO, "TLS handshake failed: %s%s", openssl_reason(),
+                     ERR_GET_REASON(queued) == SSL_R_WRONG_VERSION_NUMBER ? " (does the server speak TLS at all?)" : "");
+}
+
+static ssize_t io_result(struct tls_conn *c, int r)
+{
+    int e = SSL_get_error(c->ssl, r);
+    c->wants_write = e == SSL_ERROR_WANT_WRITE;
+    if (e == SSL_ERROR_WANT_READ || e == SSL_ERROR_WANT_WRITE)
+        return -EAGAIN;
+    if (e == SSL_ERROR_ZERO_RETURN)
+        return 0;
+    return -ECONNRESET;
+}
+
+ssize_t tls_conn_read(struct tls_conn *c, void *p, size_t n)
+{
+    ERR_clear_error();
+    int r = SSL_read(c->ssl, p, n > INT32_MAX ? INT32_MAX : (int)n);
+    return r > 0 ? r : io_result(c, r);
+}
+
+ssize_t tls_conn_write(struct tls_conn *c, const void *p, size_t n)
+{
+    ERR_clear_error();
+    int r = SSL_write(c->ssl, p, n > INT32_MAX ? INT32_MAX : (int)n);
+    return r > 0 ? r : io_result(c, r);
+}
+
+bool tls_conn_wants_write(const struct tls_conn *c)
+{
+    return c->wants_write;
+}
+
+bool tls_conn_is_h2(const struct tls_conn *c)
+{
+    const unsigned char *p;
+    unsigned n;
+    SSL_get0_alpn_selected(c->ssl, &p, &n);
+    return n == 2 && memcmp(p, "h2", 2) == 0;
+}
