@@ -102,7 +102,7 @@ static int store(struct found f, const char *text, struct error **err)
         *(int *)value_of(f) = (int)i;
         return 0;
     case FLAG_UINT:
-        r = str_to_u64(s, value_of(f));
+        r = s.n && (s.p[0] == '-' || s.p[0] == '+') ? -EINVAL : str_to_u64(s, value_of(f));
         return r < 0 ? number_error(r, "ParseUint", text, err) : 0;
     case FLAG_DURATION: return duration_parse(s, value_of(f), err);
     case FLAG_LIST:

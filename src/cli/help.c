@@ -84,7 +84,7 @@ static void write_indented(struct buf *out, const char *text)
     }
 }
 
-static void write_commands(struct buf *out, const char *path, const struct verb *v)
+static void write_commands(struct buf *out, const struct verb *v)
 {
     size_t n = v ? v->n_children : n_verbs, width = 0;
     for (size_t i = 0; i < n; i++)
@@ -94,7 +94,6 @@ static void write_commands(struct buf *out, const char *path, const struct verb 
         const struct verb *c = v ? &v->children[i] : verbs[i];
         buf_printf(out, "  %-*s  %s\n", (int)width, c->name, c->summary);
     }
-    buf_printf(out, "\nUse \"%s [command] --help\" for more information about a command.\n", path);
 }
 
 void help_usage(struct buf *out, const char *path, const struct verb *v)
@@ -109,9 +108,11 @@ void help_usage(struct buf *out, const char *path, const struct verb *v)
         buf_addz(out, "\nExamples:\n");
         write_indented(out, v->examples);
     }
+    if (parent)
+        write_commands(out, v);
     write_flags(out, v);
     if (parent)
-        write_commands(out, path, v);
+        buf_printf(out, "\nUse \"%s [command] --help\" for more information about a command.\n", path);
 }
 
 void help_full(struct buf *out, const char *path, const struct verb *v)
@@ -121,6 +122,6 @@ void help_full(struct buf *out, const char *path, const struct verb *v)
     else
         buf_addz(out, "kubefedctl controls a KubeFed control plane: which clusters belong to it, which types of\n"
                       "Kubernetes objects it spreads over them, and which objects.\n\n"
-                      "Documentation: https://github.com/kubernetes-sigs/kubefed (the original) and docs/ of this project.\n\n");
+                      "First steps: kubefedctl join a cluster, kubefedctl enable a type, kubefedctl federate an object.\n\n");
     help_usage(out, path, v);
 }

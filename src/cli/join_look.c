@@ -83,9 +83,13 @@ static int exists(struct remote *r, const struct kube_resource *res, struct str 
     return is_not_found(e) ? 0 : error_move(err, &e, "%s", "");
 }
 
-static int refuse_existing(struct join *j, struct error **err, const char *fmt, const char *a, const char *b)
+static int refuse_existing(struct join *j, struct error **err, const char *fmt, ...) _printf_(3, 4);
+static int refuse_existing(struct join *j, struct error **err, const char *fmt, ...)
 {
-    error_set(err, -EEXIST, fmt, a, b);
+    va_list ap;
+    va_start(ap, fmt);
+    error_vset(err, -EEXIST, fmt, ap);
+    va_end(ap);
     cli_hint(j->cli, "Use --error-on-existing=false to update what exists, or unjoin the cluster first.");
     return -EEXIST;
 }
@@ -104,13 +108,13 @@ int join_look(struct join *j, struct error **err)
         return r;
     r = exists(j->host, &res_kubefed_clusters, j->ns, cluster, &j->registered, err);
     if (r > 0 && strict)
-        return refuse_existing(j, err, "federated cluster %s already exists in host cluster%s", j->names.cluster, "");
+        return refuse_existing(j, err, "federated cluster %s already exists in host cluster", j->names.cluster);
     if (r < 0)
         return r;
     if (secret[0] && strict) {
         r = exists(j->host, &res_secrets, j->ns, str_of(secret), NULL, err);
         if (r > 0)
-            return refuse_existing(j, err, "host cluster secret %s already exists%s", secret, "");
+            return refuse_existing(j, err, "host cluster secret %s already exists", secret);
         if (r < 0)
             return r;
     }

@@ -109,6 +109,7 @@ void cli_progress_clear(struct cli *cli)
     cli->progress_shown = false;
 }
 
+static char *format(const char *fmt, va_list ap) _printf_(1, 0);
 static char *format(const char *fmt, va_list ap)
 {
     struct buf b = BUF_INIT(MAX_TEXT);

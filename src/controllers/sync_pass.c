@@ -264,6 +264,10 @@ static void take_known_results(struct pass *p)
         r->status = known->status;
         r->version = mem_strdup(known->recorded_version);
         r->error = mem_strdup(known->error);
+        if (known->remote) {
+            _cleanup_json_mut_ yyjson_mut_doc *copy = json_mut_doc_of(known->remote);
+            r->remote = json_freeze(copy);
+        }
         if (known->error)
             log_verbose(1, "%s \"%s\", cluster \"%s\": %s", p->sync->type->federated.kind, p->key, p->clusters->v[i].name,
                         known->error);

@@ -18,6 +18,7 @@ struct kube_exec {
     char **args;                          /* NULL-terminated */
     struct kube_exec_env *env;            /* ends with name NULL */
     char *install_hint;
+    char *cluster_config;                 /* JSON of the cluster's extension client.authentication.k8s.io/exec, or NULL */
     bool provide_cluster_info;
     int interactive;                      /* 0 Never, 1 IfAvailable, 2 Always */
 };

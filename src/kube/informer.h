@@ -19,8 +19,9 @@ struct kube_object {
     uint32_t body_len;
     uint16_t key_len, ns_len, uid_len, rv_len;
     bool deleting;                   /* metadata.deletionTimestamp is set */
+    uint8_t mark;                    /* the informer's: seen by which list */
     int64_t generation;
-    uint64_t hash;                   /* json_hash of what `project` kept, without metadata.resourceVersion */
+    uint64_t hash;                   /* of what `project` kept, without metadata.resourceVersion */
     char data[];                     /* key, uid, resourceVersion, body */
 };
 static inline struct str kube_object_key(const struct kube_object *o) { return str_n(o->data, o->key_len); }  /* "ns/name" or "name" */
@@ -49,7 +50,7 @@ int kube_object_new(yyjson_val *live, kube_project_fn *project, void *arg, struc
 enum kube_informer_state {
     KUBE_INFORMER_LISTING,           /* never synced yet, first list under way */
     KUBE_INFORMER_SYNCED,            /* cache complete, watch running or being resumed */
-    KUBE_INFORMER_MISSING,           /* the server does not serve this resource (404); tried again every 30 s at most */
+    KUBE_INFORMER_MISSING,           /* the server does not serve this resource (404); tried again with the backoff */
     KUBE_INFORMER_FAILING,           /* not synced and the last attempt failed (see kube_informer_error) */
 };
 
@@ -68,6 +69,7 @@ struct kube_informer_config {
     void *arg;
 };
 struct kube_informer;
+/* Must be stopped before its client is freed. */
 struct kube_informer *kube_informer_start(const struct kube_informer_config *config);
 void kube_informer_stop(struct kube_informer *i);            /* frees; no callback afterwards; NULL is fine */
 

@@ -1,0 +1,142 @@
+/*
+ * Projections of member objects, and when a projection shows that a write would change nothing. What is not kept is
+ * represented by a hash, so that also data that is never held in memory can be compared.
+ */
+#include "plan_internal.h"
+
+#include <stdlib.h>
+
+#include "fed/retain.h"
+
+static bool is_core_kind(const struct fed_type_config *type, const char *kind)
+{
+    return type->target.group[0] == '\0' && strcmp(type->target.kind, kind) == 0;
+}
+
+static bool is_empty(yyjson_val *v)
+{
+    return !v || yyjson_is_null(v) || (yyjson_is_ctn(v) && unsafe_yyjson_get_len(v) == 0);
+}
+
+/* --- comparison --- */
+
+/* Members that say nothing about a difference. For the kinds built into Kubernetes empty means absent. */
+static bool is_content(const struct fed_type_config *type, struct str key, yyjson_val *value)
+{
+    static const char *const apart[] = { "apiVersion", "kind", "metadata", "status" };
+
+    for (size_t i = 0; i < ARRAY_SIZE(apart); i++)
+        if (str_eqc(key, apart[i]))
+            return false;
+    if (!fed_type_keeps_status(type) && is_empty(value))
+        return false;
+    if (is_core_kind(type, "Namespace") && str_eqc(key, "spec"))
+        return false; /* only finalizers, which an update cannot change */
+    if (is_core_kind(type, "Secret") && str_eqc(key, "type"))
+        return !str_eqc(json_str(value), "Opaque"); /* the default */
+    return true;
+}
+
+uint64_t member_content(const struct fed_type_config *type, yyjson_val *object)
+{
+    yyjson_val *key, *value;
+    size_t i, n;
+    uint64_t sum = 0;
+
+    yyjson_obj_foreach(object, i, n, key, value)
+    {
+        uint64_t pair[2];
+
+        if (!is_content(type, json_str(key), value))
+            continue;
+        pair[0] = str_hash(json_str(key));
+        pair[1] = json_hash(value);
+        sum += str_hash(str_n((const char *)pair, sizeof(pair)));
+    }
+    return sum;
+}
+
+bool member_metadata_equal(yyjson_val *desired, yyjson_val *projection)
+{
+    static const char *const parts[] = { "labels", "annotations", "finalizers", "ownerReferences" };
+    yyjson_val *a = json_get(desired, "metadata"), *b = json_get(projection, "metadata");
+
+    for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+        yyjson_val *x = json_get(a, parts[i]), *y = json_get(b, parts[i]);
+
+        if (is_empty(x) || is_empty(y) ? !is_empty(x) || !is_empty(y) : !json_equal(x, y))
+            return false;
+    }
+    return true;
+}
+
+/* A status in the template may be meant to be written; one that was carried over is the member's own. */
+static bool status_is_equal(yyjson_val *desired, yyjson_val *projection)
+{
+    yyjson_val *wanted = json_get(desired, "status");
+
+    return !wanted || json_equal(wanted, json_get(projection, "status"));
+}
+
+bool member_is_as_desired(const struct fed_type_config *type, yyjson_val *desired, yyjson_val *projection)
+{
+    yyjson_val *content = json_get(projection, "content");
+
+    return yyjson_is_uint(content) && member_metadata_equal(desired, projection) &&
+           status_is_equal(desired, projection) && yyjson_get_uint(content) == member_content(type, desired);
+}
+
+/* --- projection --- */
+
+static void project_metadata(yyjson_val *live, yyjson_mut_doc *out, yyjson_mut_val *root)
+{
+    static const char *const kept[] = { "labels", "annotations", "finalizers", "ownerReferences" };
+    yyjson_mut_val *metadata = yyjson_mut_obj(out);
+    yyjson_val *from = json_get(live, "metadata");
+
+    for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
+        yyjson_val *v = json_get(from, kept[i]);
+
+        if (!is_empty(v))
+            json_mut_set(out, metadata, kept[i], json_mut_copy(out, v));
+    }
+    json_mut_set(out, root, "metadata", metadata);
+}
+
+/* A value that retention will refuse needs no more than its type. */
+static void project_replicas(yyjson_val *live, yyjson_mut_doc *out, yyjson_mut_val *root)
+{
+    yyjson_val *replicas = json_path(live, "spec.replicas");
+    yyjson_mut_val *spec;
+
+    if (!replicas)
+        return;
+    spec = yyjson_mut_obj(out);
+    json_mut_set(out, spec, "replicas", yyjson_is_int(replicas) ? json_mut_copy(out, replicas) : yyjson_mut_null(out));
+    json_mut_set(out, root, "spec", spec);
+}
+
+static void project_member(yyjson_val *live, const char *key, yyjson_mut_doc *out, yyjson_mut_val *root)
+{
+    yyjson_val *v = json_get(live, key);
+
+    if (v)
+        json_mut_set(out, root, key, json_mut_copy(out, v));
+}
+
+void fed_member_project(const struct fed_type_config *type, bool raw, yyjson_val *live, yyjson_mut_doc *out)
+{
+    yyjson_mut_val *root = yyjson_mut_obj(out);
+
+    yyjson_mut_doc_set_root(out, root);
+    project_metadata(live, out, root);
+    json_mut_set(out, root, "content", yyjson_mut_uint(out, member_content(type, live)));
+    if (is_core_kind(type, "Service"))
+        project_member(live, "spec", out, root);
+    else if (is_core_kind(type, "ServiceAccount"))
+        project_member(live, "secrets", out, root);
+    else
+        project_replicas(live, out, root);
+    if ((raw && type->status_collection) || fed_type_keeps_status(type))
+        project_member(live, "status", out, root);
+}

@@ -1,0 +1,214 @@
+/*
+ * Connections: the struct itself, in-cluster settings, and where a configuration is looked for (api-and-cli.md 2.6 and 3.1).
+ * Kubeconfig files are read by kubeconfig.c and turned into a connection by kubeconfig_resolve.c.
+ */
+#include "kube/config.h"
+
+#include <stdlib.h>
+
+#include "kube/config_internal.h"
+#include "kube/file.h"
+#include "kube/kubeconfig.h"
+
+#define SERVICE_ACCOUNT "/var/run/secrets/kubernetes.io/serviceaccount"
+#define NAMESPACE_MAX ((size_t)4096)
+
+struct kube_config *kube_config_new(void)
+{
+    struct kube_config *c = mem_zalloc(sizeof(*c));
+
+    c->ca_pem = BUF_INIT(KUBE_PEM_MAX);
+    c->cert_pem = BUF_INIT(KUBE_PEM_MAX);
+    c->key_pem = BUF_INIT(KUBE_PEM_MAX);
+    return c;
+}
+
+static void strings_free(char **v)
+{
+    for (size_t i = 0; v && v[i]; i++)
+        free(v[i]);
+    free(v);
+}
+
+static void exec_free(struct kube_exec *x)
+{
+    if (!x)
+        return;
+    free(x->api_version);
+    free(x->command);
+    strings_free(x->args);
+    for (size_t i = 0; x->env && x->env[i].name; i++) {
+        free(x->env[i].name);
+        kube_secret_free(x->env[i].value);
+    }
+    free(x->env);
+    free(x->install_hint);
+    free(x->cluster_config);
+    free(x);
+}
+
+void kube_config_free(struct kube_config *c)
+{
+    if (!c)
+        return;
+    if (c->key_pem.p)
+        explicit_bzero(c->key_pem.p, c->key_pem.n);
+    buf_done(&c->ca_pem);
+    buf_done(&c->cert_pem);
+    buf_done(&c->key_pem);
+    free(c->server);
+    free(c->proxy_url);
+    free(c->tls_server_name);
+    free(c->ca_file);
+    kube_secret_free(c->token);
+    free(c->token_file);
+    free(c->username);
+    kube_secret_free(c->password);
+    exec_free(c->exec);
+    free(c->as_user);
+    free(c->as_uid);
+    strings_free(c->as_groups);
+    strings_free(c->as_extra);
+    free(c->namespace_);
+    free(c->context);
+    free(c->cluster);
+    free(c->user);
+    free(c);
+}
+
+/* --- in a cluster --- */
+
+static char *service_url(void)
+{
+    const char *host = getenv("KUBERNETES_SERVICE_HOST"), *port = getenv("KUBERNETES_SERVICE_PORT");
+
+    if (!host || !host[0] || !port || !port[0])
+        return NULL;
+    return mem_printf(strchr(host, ':') ? "https://[%s]:%s" : "https://%s:%s", host, port);
+}
+
+static void read_namespace(struct kube_config *c, const char *folder)
+{
+    _cleanup_free_ char *path = mem_printf("%s/namespace", folder);
+    _cleanup_buf_ struct buf b = { 0 };
+    struct str name;
+
+    if (kube_file_read(path, NAMESPACE_MAX, &b, NULL) < 0)
+        return;
+    name = str_trim(buf_str(&b));
+    if (str_is_dns1123_label(name))
+        c->namespace_ = str_dup(name);
+}
+
+int kube_config_in_cluster_at(const char *folder, struct kube_config **ret, struct error **err)
+{
+    _cleanup_kube_config_ struct kube_config *c = kube_config_new();
+    char *token = NULL;
+    int r;
+
+    c->server = service_url();
+    if (!c->server)
+        return error_set(err, -ENOENT, "unable to load in-cluster configuration, KUBERNETES_SERVICE_HOST and "
+                                       "KUBERNETES_SERVICE_PORT must be defined");
+    c->token_file = mem_printf("%s/token", folder);
+    r = kube_file_read_token(c->token_file, &token, err);
+    kube_secret_free(token);
+    if (r < 0) {
+        error_wrap(err, "unable to load in-cluster configuration");
+        return r;
+    }
+    c->ca_file = mem_printf("%s/ca.crt", folder);
+    r = kube_file_read(c->ca_file, KUBE_PEM_MAX, &c->ca_pem, err);
+    if (r < 0) {
+        error_wrap(err, "unable to load in-cluster configuration");
+        return r;
+    }
+    read_namespace(c, folder);
+    *ret = TAKE_PTR(c);
+    return 0;
+}
+
+int kube_config_in_cluster(struct kube_config **ret, struct error **err)
+{
+    return kube_config_in_cluster_at(SERVICE_ACCOUNT, ret, err);
+}
+
+/* --- anywhere --- */
+
+static bool given(const char *s)
+{
+    return s && s[0];
+}
+
+/* Nothing but a server: no credentials. */
+static struct kube_config *config_of_server(const char *server)
+{
+    struct kube_config *c = kube_config_new();
+
+    c->server = mem_strdup(server);
+    return c;
+}
+
+static int without_kubeconfig(const struct kube_config_source *source, struct kube_config **ret, struct error **err)
+{
+    const char *env = source->no_default_files ? NULL : getenv("KUBERNETES_MASTER");
+
+    if (given(source->master) || given(env)) {
+        *ret = config_of_server(given(source->master) ? source->master : env);
+        return 0;
+    }
+    if (source->in_cluster_fallback) {
+        _cleanup_free_ char *url = service_url();
+        if (url)
+            return kube_config_in_cluster(ret, err);
+    }
+    return error_set(err, -ENOENT, "invalid configuration: no configuration has been provided, try setting "
+                                   "KUBERNETES_MASTER environment variable");
+}
+
+int kube_config_load(const struct kube_config_source *source, struct kube_config **ret, struct error **err)
+{
+    _cleanup_kubeconfig_ struct kubeconfig k;
+    _cleanup_kube_config_ struct kube_config *c = NULL;
+    int r;
+
+    kubeconfig_init(&k);
+    r = kubeconfig_read(&k, source, err);
+    if (r < 0)
+        return r;
+    if (kubeconfig_is_empty(&k) && !given(source->context))
+        return without_kubeconfig(source, ret, err);
+    if (!given(source->context) && !k.current && given(source->master)) {
+        *ret = config_of_server(source->master);
+        return 0;
+    }
+    r = kubeconfig_resolve(&k, source->context, given(source->master), &c, err);
+    if (r < 0)
+        return r;
+    if (given(source->master)) {
+        free(c->server);
+        c->server = mem_strdup(source->master);
+    }
+    *ret = TAKE_PTR(c);
+    return 0;
+}
+
+int kube_config_contexts(const struct kube_config_source *source, char ***ret, char **ret_current, struct error **err)
+{
+    _cleanup_kubeconfig_ struct kubeconfig k;
+    size_t n;
+    int r;
+
+    kubeconfig_init(&k);
+    r = kubeconfig_read(&k, source, err);
+    if (r < 0)
+        return r;
+    _cleanup_free_ struct map_entry *v = map_sorted(&k.contexts, &n);
+    char **names = mem_array(n + 1, sizeof(*names));
+    for (size_t i = 0; i < n; i++)
+        names[i] = str_dup(v[i].key);
+    *ret = names;
+    if (ret_current)
+        *ret_current = mem_strdup(k.current);
+    return 0;
+}

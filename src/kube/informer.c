@@ -1,0 +1,487 @@
+/*
+ * See informer.h. Two phases follow each other: `list_start` (pages, item by item through json/split) and `watch_start` (from
+ * the version of the list, or of the last event). Each list gives its objects a new mark; what keeps the old mark when the list
+ * is complete has vanished. Callbacks may stop the informer: everything after a callback checks `gone` first, and the memory
+ * goes in a deferred task.
+ */
+#include "kube/informer.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/rtime.h"
+#include "json/split.h"
+#include "kube/watch.h"
+
+#define DEFAULT_PAGE 500u
+#define MAX_ITEM ((size_t)32 << 20)
+#define BACKOFF_INITIAL_MS 800u
+#define BACKOFF_MAX_MS 30000u
+#define LIST_TIMEOUT_MS 120000u
+#define LIST_IDLE_MS 30000u
+/* A watch that ends sooner than this without an event is not resumed at once. */
+#define SHORT_WATCH_MS 1000u
+
+struct kube_informer {
+    struct kube_informer_config config;
+    struct loop *loop;
+    char *path, *label_selector, *field_selector;
+    enum kube_informer_state state;
+    struct error *error;
+    struct set objects;
+    struct map forgotten;                /* uids of objects that an own DELETE removed, until their event comes */
+    uint8_t mark;
+    char *version;                       /* to resume from */
+    char *continue_token;
+    bool from_newest;                    /* the next list must not come from the server's cache */
+    struct kube_call *call;
+    struct json_split *split;
+    struct watch_parser watch;
+    uint64_t watch_started_ms;
+    bool watch_had_events, watch_expired, in_watch;
+    struct loop_timer timer;
+    struct backoff backoff;
+    struct loop_task free_task;
+    bool gone;
+};
+
+static void list_start(struct kube_informer *i);
+static void watch_start(struct kube_informer *i);
+
+static struct str object_key(const void *elem)
+{
+    return kube_object_key(elem);
+}
+
+static void set_string(char **to, struct str s)
+{
+    free(*to);
+    *to = s.n ? str_dup(s) : NULL;
+}
+
+static void set_state(struct kube_informer *i, enum kube_informer_state state, const struct error *err)
+{
+    bool changed = state != i->state || (err != NULL) != (i->error != NULL);
+    error_free(i->error);
+    i->error = err ? error_copy(err) : NULL;
+    i->state = state;
+    if (changed && i->config.on_state)
+        i->config.on_state(i->config.arg, state, i->error);
+}
+
+/* --- the cache --- */
+
+/* < 0, 0, > 0; resourceVersions compare as integers, otherwise they count as "newer". */
+static int compare_versions(struct str a, struct str b)
+{
+    uint64_t x, y;
+    if (str_eq(a, b))
+        return 0;
+    if (str_to_u64(a, &x) < 0 || str_to_u64(b, &y) < 0)
+        return 1;
+    return x < y ? -1 : x > y;
+}
+
+static void changed(struct kube_informer *i, struct kube_object *old, struct kube_object *new)
+{
+    if (i->config.on_change)
+        i->config.on_change(i->config.arg, old, new);
+}
+
+/* Takes over the reference to `o`. */
+static void store(struct kube_informer *i, struct kube_object *o)
+{
+    struct kube_object *old = set_get(&i->objects, kube_object_key(o));
+    o->mark = i->mark;
+    if (map_has(&i->forgotten, kube_object_uid(o))) {
+        kube_object_unref(o);
+        return;
+    }
+    if (old && str_eq(kube_object_uid(old), kube_object_uid(o)) &&
+        compare_versions(kube_object_rv(o), kube_object_rv(old)) <= 0) {
+        old->mark = i->mark;
+        kube_object_unref(o);
+        return;
+    }
+    set_put(&i->objects, o);
+    kube_object_ref(o);
+    changed(i, old, o);
+    kube_object_unref(old);
+    kube_object_unref(o);
+}
+
+static void drop(struct kube_informer *i, struct kube_object *old)
+{
+    set_remove(&i->objects, kube_object_key(old));
+    changed(i, old, NULL);
+    kube_object_unref(old);
+}
+
+static void drop_vanished(struct kube_informer *i)
+{
+    void *elem;
+    for (size_t at = 0; !i->gone && set_next(&i->objects, &at, &elem);) {
+        struct kube_object *o = elem;
+        if (o->mark != i->mark)
+            drop(i, o);
+    }
+}
+
+static void deleted(struct kube_informer *i, yyjson_val *live)
+{
+    struct str ns = json_path_str(live, "metadata.namespace"), name = json_path_str(live, "metadata.name");
+    struct str uid = json_path_str(live, "metadata.uid"), rv = json_path_str(live, "metadata.resourceVersion");
+    map_remove(&i->forgotten, uid);
+    _cleanup_free_ char *key = ns.n ? mem_printf("%" PRIstr "/%" PRIstr, STRARG(ns), STRARG(name)) : str_dup(name);
+    struct kube_object *old = set_get(&i->objects, str_of(key));
+    if (!old || !str_eq(kube_object_uid(old), uid) || compare_versions(rv, kube_object_rv(old)) < 0)
+        return;                          /* what is cached is newer: a successor, or labelled again by us */
+    drop(i, old);
+}
+
+/* --- trying again --- */
+
+static void on_timer(void *arg)
+{
+    struct kube_informer *i = arg;
+    if (i->version && i->state == KUBE_INFORMER_SYNCED)
+        watch_start(i);
+    else
+        list_start(i);
+}
+
+static void retry(struct kube_informer *i)
+{
+    loop_timer_start(i->loop, &i->timer, backoff_next(&i->backoff), on_timer, i);
+}
+
+static void relist(struct kube_informer *i, bool newest)
+{
+    set_string(&i->version, STR_NULL);
+    set_string(&i->continue_token, STR_NULL);
+    i->from_newest |= newest;
+}
+
+/* --- list --- */
+
+static int on_item(void *arg, struct str json)
+{
+    struct kube_informer *i = arg;
+    _cleanup_json_ yyjson_doc *doc = NULL;
+    _cleanup_error_ struct error *err = NULL;
+    struct kube_object *o = NULL;
+    if (json_parse(json, &doc, &err) < 0 ||
+        kube_object_new(yyjson_doc_get_root(doc), i->config.project, i->config.arg, &o, &err) < 0) {
+        log_warning("%s: an item of the list is skipped: %s", i->path, error_msg(err));
+        return 0;
+    }
+    store(i, o);
+    return i->gone ? -ECANCELED : 0;
+}
+
+static int on_member(void *arg, struct str name, struct str json)
+{
+    struct kube_informer *i = arg;
+    if (!str_eqc(name, "metadata"))
+        return 0;
+    _cleanup_json_ yyjson_doc *doc = NULL;
+    int r = json_parse(json, &doc, NULL);
+    if (r < 0)
+        return r;
+    yyjson_val *root = yyjson_doc_get_root(doc);
+    set_string(&i->version, json_str(json_get(root, "resourceVersion")));
+    set_string(&i->continue_token, json_str(json_get(root, "continue")));
+    return 0;
+}
+
+static void list_failed(struct kube_informer *i, const struct error *err)
+{
+    bool had_token = i->continue_token != NULL;
+    bool expired = error_http(err) == 410 || error_http(err) == 504 || error_is_reason(err, "Expired");
+    relist(i, expired || had_token);
+    if (i->state == KUBE_INFORMER_SYNCED)
+        log_warning("%s: cannot list: %s", i->path, error_msg(err));
+    else
+        set_state(i, err->code == -ENOENT ? KUBE_INFORMER_MISSING : KUBE_INFORMER_FAILING, err);
+    if (!i->gone)
+        retry(i);
+}
+
+static void list_complete(struct kube_informer *i)
+{
+    drop_vanished(i);
+    if (i->gone)
+        return;
+    map_done(&i->forgotten);
+    i->from_newest = false;
+    backoff_reset(&i->backoff);
+    set_state(i, KUBE_INFORMER_SYNCED, NULL);
+    if (!i->gone)
+        watch_start(i);
+}
+
+static bool list_data(void *arg, struct str bytes)
+{
+    struct kube_informer *i = arg;
+    _cleanup_error_ struct error *err = NULL;
+    if (json_split_feed(i->split, bytes, &err) == 0)
+        return true;
+    if (!i->gone)
+        log_warning("%s: malformed list: %s", i->path, err ? error_msg(err) : "unexpected metadata");
+    return false;
+}
+
+static void list_page(struct kube_informer *i);
+
+static void list_done(void *arg, const struct kube_response *resp, const struct error *err)
+{
+    (void)resp;
+    struct kube_informer *i = arg;
+    i->call = NULL;
+    _cleanup_error_ struct error *e = NULL;
+    if (!err && json_split_end(i->split, &e) < 0)
+        err = e;
+    json_split_free(TAKE_PTR(i->split));
+    if (i->gone)
+        return;
+    if (err)
+        list_failed(i, err);
+    else if (i->continue_token)
+        list_page(i);
+    else
+        list_complete(i);
+}
+
+static void add_selectors(const struct kube_informer *i, struct buf *query)
+{
+    if (i->label_selector) {
+        buf_addz(query, "&labelSelector=");
+        buf_add_urlencoded(query, str_of(i->label_selector));
+    }
+    if (i->field_selector) {
+        buf_addz(query, "&fieldSelector=");
+        buf_add_urlencoded(query, str_of(i->field_selector));
+    }
+}
+
+static void list_page(struct kube_informer *i)
+{
+    static const struct json_split_handler handler = { on_item, on_member };
+    static const struct kube_stream_handlers stream = { list_data, list_done };
+    _cleanup_buf_ struct buf query = BUF_INIT((size_t)64 << 10);
+    buf_printf(&query, "limit=%u", i->config.page ? i->config.page : DEFAULT_PAGE);
+    if (i->continue_token) {
+        buf_addz(&query, "&continue=");
+        buf_add_urlencoded(&query, str_of(i->continue_token));
+    } else if (!i->from_newest) {
+        buf_addz(&query, "&resourceVersion=0");
+    }
+    add_selectors(i, &query);
+    i->split = json_split_new(&handler, i, MAX_ITEM);
+    struct kube_request req = { .method = "GET", .path = str_of(i->path), .query = buf_str(&query),
+                                .timeout_ms = LIST_TIMEOUT_MS };
+    i->call = kube_stream(i->config.client, &req, LIST_IDLE_MS, &stream, i);
+}
+
+static void list_start(struct kube_informer *i)
+{
+    i->mark++;
+    relist(i, false);
+    list_page(i);
+}
+
+/* --- watch --- */
+
+static void watch_error(struct kube_informer *i, yyjson_val *status)
+{
+    int64_t code = json_path_i64(status, "code", 0);
+    i->watch_expired = code == 410 || str_eqc(json_path_str(status, "reason"), "Expired");
+    if (!i->watch_expired)
+        log_verbose(1, "%s: the watch reports: %.*s", i->path, STRARG(json_path_str(status, "message")));
+}
+
+static bool on_event(void *arg, enum watch_event event, yyjson_val *object)
+{
+    struct kube_informer *i = arg;
+    if (event == WATCH_ERROR) {
+        watch_error(i, object);
+        return false;
+    }
+    i->watch_had_events = true;
+    struct str rv = json_path_str(object, "metadata.resourceVersion");
+    if (rv.n)
+        set_string(&i->version, rv);
+    struct kube_object *o = NULL;
+    if (event == WATCH_DELETED)
+        deleted(i, object);
+    else if (event != WATCH_BOOKMARK && kube_object_new(object, i->config.project, i->config.arg, &o, NULL) == 0)
+        store(i, o);
+    return !i->gone;
+}
+
+static bool watch_data(void *arg, struct str bytes)
+{
+    struct kube_informer *i = arg;
+    _cleanup_error_ struct error *err = NULL;
+    int r = watch_parser_feed(&i->watch, bytes, &err);
+    if (r < 0 && r != -ECANCELED && !i->gone)
+        log_warning("%s: malformed watch: %s", i->path, error_msg(err));
+    return r == 0;
+}
+
+static void watch_done(void *arg, const struct kube_response *resp, const struct error *err)
+{
+    (void)resp;
+    struct kube_informer *i = arg;
+    i->call = NULL;
+    i->in_watch = false;
+    watch_parser_done(&i->watch);
+    if (i->gone)
+        return;
+    if (i->watch_expired || error_http(err) == 410 || error_http(err) == 404) {
+        relist(i, true);
+        list_start(i);
+        return;
+    }
+    bool lived = loop_now(i->loop) - i->watch_started_ms >= SHORT_WATCH_MS || i->watch_had_events;
+    if (lived)
+        backoff_reset(&i->backoff);
+    if (lived && !(err && error_http(err)))
+        loop_timer_start(i->loop, &i->timer, err ? 100 : 0, on_timer, i);
+    else
+        retry(i);
+}
+
+static void watch_start(struct kube_informer *i)
+{
+    static const struct kube_stream_handlers stream = { watch_data, watch_done };
+    uint64_t seconds = 300 + rand_below(300);
+    _cleanup_buf_ struct buf query = BUF_INIT((size_t)64 << 10);
+    buf_printf(&query, "watch=true&allowWatchBookmarks=true&timeoutSeconds=%llu&resourceVersion=", (unsigned long long)seconds);
+    buf_add_urlencoded(&query, str_of(i->version));
+    add_selectors(i, &query);
+    watch_parser_done(&i->watch);
+    i->watch = WATCH_PARSER_INIT(on_event, i);
+    i->watch_started_ms = loop_now(i->loop);
+    i->watch_had_events = i->watch_expired = false;
+    i->in_watch = true;
+    struct kube_request req = { .method = "GET", .path = str_of(i->path), .query = buf_str(&query),
+                                .timeout_ms = (seconds + 60) * 1000 };
+    i->call = kube_stream(i->config.client, &req, 0, &stream, i);
+}
+
+/* --- life --- */
+
+struct kube_informer *kube_informer_start(const struct kube_informer_config *config)
+{
+    struct kube_informer *i = mem_zalloc(sizeof(*i));
+    i->config = *config;
+    i->loop = kube_client_loop(config->client);
+    i->path = mem_strdup(config->path);
+    i->label_selector = mem_strdup(config->label_selector);
+    i->field_selector = mem_strdup(config->field_selector);
+    i->state = KUBE_INFORMER_LISTING;
+    i->objects = SET_INIT(object_key);
+    i->backoff = (struct backoff){ .initial_ms = BACKOFF_INITIAL_MS, .max_ms = BACKOFF_MAX_MS };
+    list_start(i);
+    return i;
+}
+
+static void free_now(void *arg)
+{
+    struct kube_informer *i = arg;
+    json_split_free(i->split);
+    watch_parser_done(&i->watch);
+    void *o;
+    for (size_t at = 0; set_next(&i->objects, &at, &o);)
+        kube_object_unref(o);
+    set_done(&i->objects);
+    map_done(&i->forgotten);
+    error_free(i->error);
+    free(i->path);
+    free(i->label_selector);
+    free(i->field_selector);
+    free(i->version);
+    free(i->continue_token);
+    free(i);
+}
+
+void kube_informer_stop(struct kube_informer *i)
+{
+    if (!i)
+        return;
+    i->gone = true;
+    i->config.on_change = NULL;
+    i->config.on_state = NULL;
+    loop_timer_stop(&i->timer);
+    if (i->call)
+        kube_call_cancel(i->call);
+    i->call = NULL;
+    loop_defer(i->loop, &i->free_task, free_now, i);
+}
+
+enum kube_informer_state kube_informer_state(const struct kube_informer *i)
+{
+    return i->state;
+}
+
+const struct error *kube_informer_error(const struct kube_informer *i)
+{
+    return i->error;
+}
+
+void kube_informer_kick(struct kube_informer *i)
+{
+    if (!loop_timer_active(&i->timer))
+        return;
+    backoff_reset(&i->backoff);
+    loop_timer_start(i->loop, &i->timer, 0, on_timer, i);
+}
+
+struct kube_object *kube_informer_get(const struct kube_informer *i, struct str key)
+{
+    return set_get(&i->objects, key);
+}
+
+size_t kube_informer_count(const struct kube_informer *i)
+{
+    return set_count(&i->objects);
+}
+
+bool kube_informer_next(const struct kube_informer *i, size_t *iter, struct kube_object **ret)
+{
+    void *elem;
+    if (!set_next(&i->objects, iter, &elem))
+        return false;
+    *ret = elem;
+    return true;
+}
+
+struct kube_object *kube_informer_learn(struct kube_informer *i, yyjson_val *live)
+{
+    struct kube_object *o = NULL;
+    if (kube_object_new(live, i->config.project, i->config.arg, &o, NULL) < 0)
+        return NULL;
+    struct kube_object *old = set_get(&i->objects, kube_object_key(o));
+    int newer = old ? compare_versions(kube_object_rv(o), kube_object_rv(old)) : 1;
+    if (newer <= 0) {
+        kube_object_unref(o);
+        return newer == 0 ? old : NULL;
+    }
+    o->mark = i->mark;
+    set_put(&i->objects, o);
+    kube_object_unref(old);
+    return o;
+}
+
+void kube_informer_forget(struct kube_informer *i, struct str key, struct str uid)
+{
+    struct kube_object *old = set_get(&i->objects, key);
+    if (!old || (uid.n && !str_eq(uid, kube_object_uid(old))))
+        return;
+    /* Events of its past may still come; they must not bring it back. */
+    if (i->in_watch)
+        map_put(&i->forgotten, kube_object_uid(old), i);
+    set_remove(&i->objects, key);
+    kube_object_unref(old);
+}
