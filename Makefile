@@ -19,10 +19,10 @@ filter = $(if $(FILTER),--filter '$(FILTER)')
 build: deps
 	tools/build --jobs $(J) $(BUILD)
 
-## deps       only install what the build needs (Debian packages; uses sudo when not root)
-# What the unit tests need belongs to it: meson looks for it once, when the build folder is made.
+## deps       only install what the build needs (Debian packages; needs root or sudo)
+# The group has what the unit tests need, too: meson looks for it once, when the build folder is made.
 deps:
-	tools/install-deps build test
+	tools/install-deps build
 
 ## demo       one host and two member clusters of real Kubernetes with a federated example in them
 demo: build
@@ -76,7 +76,7 @@ tsan: deps
 
 ## fuzz       run every fuzz target, MINUTES=5 each by default
 fuzz: deps
-	tools/install-deps lint
+	tools/install-deps fuzz
 	tools/build --jobs $(J) fuzz
 	tools/fuzz --minutes $(MINUTES) --jobs $(J) $(filter) $(ARGS)
 

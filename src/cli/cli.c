@@ -75,12 +75,15 @@ static void report_steps(const struct cli *cli)
 
 static int finish(struct cli *cli, int result, const struct error *e)
 {
+    if (result == 0 && cli->plan.n)
+        buf_adds(&cli->out, buf_str(&cli->plan));
     int flushed = cli_flush(cli);
     if (cli->interrupted) {
         fprintf(stderr, "%s %s was interrupted.\n", cli->name, cli->verb->name);
         report_steps(cli);
         if (!cli->steps.n)
             fputs("Nothing was changed.\n", stderr);
+        fprintf(stderr, "%" PRIstr, STRARG(buf_str(&cli->hints)));
         return EXIT_INTERRUPTED;
     }
     if (result < 0) {
@@ -97,7 +100,8 @@ static int finish(struct cli *cli, int result, const struct error *e)
     return 0;
 }
 
-static int run_parsed(const char *self, const struct verb *v, const struct verb_options *o, const struct flag_args *args)
+static int run_parsed(const char *self, const struct verb *v, const struct verb_options *o,
+                      const struct flag_args *args)
 {
     struct cli cli;
     _cleanup_error_ struct error *err = NULL;

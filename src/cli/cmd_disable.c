@@ -79,8 +79,8 @@ static int derive_crd(struct disable *d, const char *arg, struct error **err)
         return k;
     d->plural = fed_federated_plural(str_of(r->plural));
     d->crd_name = mem_printf("%s.%s", d->plural, d->options->federated_group);
-    d->instances = (struct kube_resource){ str_of(d->options->federated_group), STR(FED_TYPES_VERSION), str_of(d->plural),
-                                           r->namespaced };
+    d->instances = (struct kube_resource){ str_of(d->options->federated_group), STR(FED_TYPES_VERSION),
+                                           str_of(d->plural), r->namespaced };
     return 0;
 }
 
@@ -100,8 +100,10 @@ static int check_instances(struct disable *d, struct error **err)
         return 0;
     if (r < 0)
         return error_move(err, &e, "Error finding instances of \"%s\": ", d->crd_name);
-    return error_set(err, -EBUSY, "Cannot delete CRD \"%s\" while resource instances exist. Please try kubefedctl disable again "
-                     "after removing the resource instances or without the '--delete-crd' option", d->crd_name);
+    return error_set(err, -EBUSY,
+                     "Cannot delete CRD \"%s\" while resource instances exist. Please try kubefedctl disable again "
+                     "after removing the resource instances or without the '--delete-crd' option",
+                     d->crd_name);
 }
 
 /* Step 5. */
@@ -129,14 +131,18 @@ static int wait_stopped(struct disable *d, struct error **err)
         _cleanup_json_ yyjson_doc *doc = NULL;
         int r = remote_get(d->host, &res_type_configs, d->ns, str_of(d->name), &doc, err);
         if (r < 0)
-            return error_wrap(err, "Unable to verify propagation controller for FederatedTypeConfig \"%s\" is stopped", d->shown);
+            return error_wrap(err, "Unable to verify propagation controller for FederatedTypeConfig \"%s\" is stopped",
+                              d->shown);
         if (str_eqc(json_path_str(yyjson_doc_get_root(doc), "status.propagationController"), FED_NOT_RUNNING))
             break;
         if (time_mono_ms() >= deadline) {
-            cli_hint(d->cli, "Is the controller manager running? The type stays disabled. Repeat the command, or delete the "
-                             "FederatedTypeConfig by hand.");
-            return error_set(err, -ETIMEDOUT, "Unable to verify propagation controller for FederatedTypeConfig \"%s\" is stopped: "
-                             "timed out waiting for the condition", d->shown);
+            cli_hint(d->cli,
+                     "Is the controller manager running? The type stays disabled. Repeat the command, or delete the "
+                     "FederatedTypeConfig by hand.");
+            return error_set(err, -ETIMEDOUT,
+                             "Unable to verify propagation controller for FederatedTypeConfig \"%s\" is stopped: "
+                             "timed out waiting for the condition",
+                             d->shown);
         }
         r = cli_wait(d->cli, STOP_POLL_MS, err);
         if (r < 0)
@@ -245,8 +251,9 @@ const struct verb verb_disable = {
     .name = "disable",
     .args = "NAME",
     .summary = "End the propagation of a type",
-    .description = "Ends the propagation of a type and deletes its FederatedTypeConfig. Federated objects and the objects in member\n"
-                   "clusters stay. NAME is the name of the FederatedTypeConfig, or any name that enable understands.",
+    .description =
+        "Ends the propagation of a type and deletes its FederatedTypeConfig. Federated objects and the objects in member\n"
+        "clusters stay. NAME is the name of the FederatedTypeConfig, or any name that enable understands.",
     .examples = "# No longer propagate Secrets\n"
                 "kubefedctl disable secrets --host-cluster-context host\n\n"
                 "# The same, and delete the federated type\n"

@@ -64,8 +64,10 @@ static int run(struct cli *cli, const void *options, struct verb_args args, stru
 
 #define AT(field) offsetof(struct enable_options, field)
 static const struct flag flags[] = {
-    { "federated-group", 0, false, FLAG_STRING, AT(federated_group), "types.kubefed.io", "API group of the federated type" },
-    { "federated-version", 0, false, FLAG_STRING, AT(federated_version), "v1beta1", "API version of the federated type" },
+    { "federated-group", 0, false, FLAG_STRING, AT(federated_group), "types.kubefed.io",
+      "API group of the federated type" },
+    { "federated-version", 0, false, FLAG_STRING, AT(federated_version), "v1beta1",
+      "API version of the federated type" },
     { "filename", 'f', false, FLAG_STRING, AT(filename), NULL,
       "file with an EnableTypeDirective instead of NAME, --version and --federated-*; - reads stdin" },
     { "output", 'o', false, FLAG_STRING, AT(output), NULL, "yaml: print what would be written and write nothing" },
@@ -77,9 +79,10 @@ const struct verb verb_enable = {
     .name = "enable",
     .args = "(NAME | -f FILENAME)",
     .summary = "Make a type of objects federated",
-    .description = "Makes an API type federated: creates the CustomResourceDefinition of its federated type and the\n"
-                   "FederatedTypeConfig that links both. NAME is a plural (deployments.apps when the group matters), a singular,\n"
-                   "a kind or a short name. A type that is federated already is brought up to date.",
+    .description =
+        "Makes an API type federated: creates the CustomResourceDefinition of its federated type and the\n"
+        "FederatedTypeConfig that links both. NAME is a plural (deployments.apps when the group matters), a singular,\n"
+        "a kind or a short name. A type that is federated already is brought up to date.",
     .examples = "# Federate Deployments\n"
                 "kubefedctl enable deployments.apps --host-cluster-context host\n\n"
                 "# Only show what would be created\n"

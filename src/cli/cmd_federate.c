@@ -33,7 +33,8 @@ static int check_arguments(const struct federate_options *o, struct verb_args ar
         _cleanup_buf_ struct buf b = BUF_INIT(BUF_MAX_DEFAULT);
         for (size_t i = 0; i < args.n; i++)
             buf_printf(&b, "%s%s", i ? " " : "", args.v[i]);
-        return error_set(err, -EINVAL, "Flag '--filename' does not take any args. Got args: [%" PRIstr "]", STRARG(buf_str(&b)));
+        return error_set(err, -EINVAL, "Flag '--filename' does not take any args. Got args: [%" PRIstr "]",
+                         STRARG(buf_str(&b)));
     }
     if (o->filename[0])
         return 0;
@@ -51,14 +52,18 @@ static int check_arguments(const struct federate_options *o, struct verb_args ar
 /* The FTC that enable makes with its defaults; the schema plays no part in it. */
 static int default_config(const struct kube_api_resource *r, struct fed_type_config **ret, struct error **err)
 {
-    struct fed_enable_input in = { .group = str_of(r->group), .version = str_of(r->version), .kind = str_of(r->kind),
-                                   .plural = str_of(r->plural), .namespaced = r->namespaced };
+    struct fed_enable_input in = { .group = str_of(r->group),
+                                   .version = str_of(r->version),
+                                   .kind = str_of(r->kind),
+                                   .plural = str_of(r->plural),
+                                   .namespaced = r->namespaced };
     _cleanup_json_mut_ yyjson_mut_doc *doc = fed_enable_type_config(&in);
     _cleanup_json_ yyjson_doc *frozen = json_freeze(doc);
     return fed_type_config_decode(yyjson_doc_get_root(frozen), ret, err);
 }
 
-int federate_type(struct federate *f, const struct kube_api_resource *r, struct federated_type **ret, struct error **err)
+int federate_type(struct federate *f, const struct kube_api_resource *r, struct federated_type **ret,
+                  struct error **err)
 {
     _cleanup_free_ char *name = fed_type_config_name(str_of(r->plural), str_of(r->group));
     struct federated_type type = { .enabled = true };
@@ -69,8 +74,10 @@ int federate_type(struct federate *f, const struct kube_api_resource *r, struct 
         if (cause->code == -ECANCELED || (!missing && !print))
             return error_move(err, &cause, "%s", "");
         if (missing && !print && !f->options->enable_type)
-            return error_set_http(err, cause->code, 404, STR("NotFound"), "%s. Consider using '--enable-type' to optionally "
-                                  "enable type while federating the resource", cause->msg);
+            return error_set_http(err, cause->code, 404, STR("NotFound"),
+                                  "%s. Consider using '--enable-type' to optionally "
+                                  "enable type while federating the resource",
+                                  cause->msg);
         type.enabled = false;
         int k = default_config(r, &type.config, err);
         if (k < 0)
@@ -86,11 +93,13 @@ int federate_add(struct federate *f, struct federated_type *type, yyjson_val *ta
 {
     const struct fed_type_config *c = type->config;
     _cleanup_free_ char *api_version = fed_api_version(str_of(c->federated.group), str_of(c->federated.version));
-    _cleanup_free_ char *shown =
-        qualified_name(json_path_str(target, "metadata.namespace"), json_path_str(target, "metadata.name"));
+    _cleanup_free_ char *shown = qualified_name(json_path_str(target, "metadata.namespace"),
+                                                json_path_str(target, "metadata.name"));
     _cleanup_buf_ struct buf warnings = BUF_INIT(MAX_WARNINGS);
-    struct fed_federate_input in = { .api_version = str_of(api_version), .kind = str_of(c->federated.kind),
-                                     .namespaced = c->federated.namespaced, .target_group = str_of(c->target.group),
+    struct fed_federate_input in = { .api_version = str_of(api_version),
+                                     .kind = str_of(c->federated.kind),
+                                     .namespaced = c->federated.namespaced,
+                                     .target_group = str_of(c->target.group),
                                      .target_kind = str_of(c->target.kind) };
     yyjson_mut_doc *doc = NULL;
     int r = fed_federate(&in, target, &doc, &warnings, err);
@@ -104,7 +113,8 @@ int federate_add(struct federate *f, struct federated_type *type, yyjson_val *ta
 
 /* --- reading --- */
 
-static int read_target(struct federate *f, struct federated_type *type, struct str ns, struct str name, struct error **err)
+static int read_target(struct federate *f, struct federated_type *type, struct str ns, struct str name,
+                       struct error **err)
 {
     const struct fed_api_resource *t = &type->config->target;
     struct kube_resource res = { str_of(t->group), str_of(t->version), str_of(t->plural), t->namespaced };
@@ -153,8 +163,10 @@ static int create_one(struct federate *f, const struct kube_resource *res, struc
                       struct error **err)
 {
     uint64_t deadline = time_mono_ms() + CREATE_RETRY_MS;
-    if (f->cli->common.dry_run)
+    if (f->cli->common.dry_run) {
+        cli_plan(f->cli, object);
         return 0;
+    }
     for (;;) {
         _cleanup_error_ struct error *e = NULL;
         int r = remote_create(f->host, res, ns, object, NULL, &e);
@@ -261,10 +273,11 @@ const struct verb verb_federate = {
     .name = "federate",
     .args = "(TYPE-NAME RESOURCE-NAME | -f FILENAME)",
     .summary = "Make a federated object from an object",
-    .description = "Creates a federated object with the content of an object of the host cluster, placed in all clusters. With -f,\n"
-                   "objects are read from a file and the federated objects are printed. An existing federated object is never\n"
-                   "changed. --contents leaves out what controllers create by themselves: objects owned by others, token Secrets,\n"
-                   "the default ServiceAccount, the ConfigMap kube-root-ca.crt.",
+    .description =
+        "Creates a federated object with the content of an object of the host cluster, placed in all clusters. With -f,\n"
+        "objects are read from a file and the federated objects are printed. An existing federated object is never\n"
+        "changed. --contents leaves out what controllers create by themselves: objects owned by others, token Secrets,\n"
+        "the default ServiceAccount, the ConfigMap kube-root-ca.crt.",
     .examples = "# Spread the ConfigMap greet of namespace shop over all clusters\n"
                 "kubefedctl federate configmaps greet -n shop --enable-type\n\n"
                 "# Convert manifests\n"

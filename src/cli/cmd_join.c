@@ -38,8 +38,8 @@ yyjson_mut_doc *object_new(const char *api_version, const char *kind, struct str
 }
 
 /* Says what happened, or in a dry run what would. */
-static void report(struct join *j, const struct remote *r, const struct kube_resource *res, const char *kind, const char *did,
-                   struct str name)
+static void report(struct join *j, const struct remote *r, const struct kube_resource *res, const char *kind,
+                   const char *did, struct str name)
 {
     const char *cluster = r == j->host ? "the host cluster" : "the joining cluster";
     _cleanup_free_ char *resource = res_name(res);
@@ -53,7 +53,9 @@ int join_create(struct join *j, struct remote *r, const struct kube_resource *re
                 yyjson_mut_doc *object, struct error **err)
 {
     struct str ns = res->namespaced ? j->ns : STR_NULL;
-    if (!j->cli->common.dry_run) {
+    if (j->cli->common.dry_run) {
+        cli_plan(j->cli, yyjson_mut_doc_get_root(object));
+    } else {
         int k = remote_create(r, res, ns, yyjson_mut_doc_get_root(object), NULL, err);
         if (k < 0)
             return k;
@@ -66,7 +68,9 @@ int join_replace(struct join *j, struct remote *r, const struct kube_resource *r
                  yyjson_mut_doc *object, struct error **err)
 {
     struct str ns = res->namespaced ? j->ns : STR_NULL;
-    if (!j->cli->common.dry_run) {
+    if (j->cli->common.dry_run) {
+        cli_plan(j->cli, yyjson_mut_doc_get_root(object));
+    } else {
         int k = remote_replace(r, res, ns, name, yyjson_mut_doc_get_root(object), err);
         if (k < 0)
             return k;
@@ -89,10 +93,12 @@ static int make_namespace(struct join *j, struct error **err)
         if (!json_path(yyjson_doc_get_root(doc), "metadata.deletionTimestamp") || j->cli->common.dry_run)
             return 0;
         if (waited >= NAMESPACE_GONE_MS)
-            return error_set(err, -ETIMEDOUT, "namespace \"%" PRIstr "\" of the %s is being deleted and does not go away: see "
-                             "its status for what holds it", STRARG(j->ns), j->member->where);
-        cli_progress(j->cli, "Waiting until the old namespace \"%" PRIstr "\" is gone from cluster \"%s\"", STRARG(j->ns),
-                     j->names.cluster);
+            return error_set(err, -ETIMEDOUT,
+                             "namespace \"%" PRIstr "\" of the %s is being deleted and does not go away: see "
+                             "its status for what holds it",
+                             STRARG(j->ns), j->member->where);
+        cli_progress(j->cli, "Waiting until the old namespace \"%" PRIstr "\" is gone from cluster \"%s\"",
+                     STRARG(j->ns), j->names.cluster);
         r = cli_wait(j->cli, NAMESPACE_POLL_MS, err);
         if (r < 0)
             return r;
@@ -137,7 +143,8 @@ static int read_scope(struct join *j, struct error **err)
         if (e->code == -ECANCELED)
             return error_move(err, &e, "%s", "");
         if (is_not_found(e))
-            return error_set_http(err, e->code, 404, STR("NotFound"), "A KubeFedConfig named \"kubefed\" was not found in "
+            return error_set_http(err, e->code, 404, STR("NotFound"),
+                                  "A KubeFedConfig named \"kubefed\" was not found in "
                                   "namespace \"%" PRIstr "\". Is a KubeFed control plane running in this namespace?",
                                   STRARG(j->ns));
         if (!e->http_status)
@@ -153,11 +160,12 @@ static void warn_lost_settings(struct join *j)
 {
     const struct kube_config *c = j->member->config;
     if (c->tls_server_name && c->tls_server_name[0])
-        cli_warning(j->cli,
-                    "The kubeconfig sets tls-server-name \"%s\" for cluster \"%s\"; a KubeFedCluster cannot. The control plane "
-                    "will verify the certificate against the host of %s. If that fails, let the certificate carry that host, "
-                    "or set spec.disabledTLSValidations: [SubjectName] in the KubeFedCluster.",
-                    c->tls_server_name, j->names.cluster, c->server);
+        cli_warning(
+            j->cli,
+            "The kubeconfig sets tls-server-name \"%s\" for cluster \"%s\"; a KubeFedCluster cannot. The control plane "
+            "will verify the certificate against the host of %s. If that fails, let the certificate carry that host, "
+            "or set spec.disabledTLSValidations: [SubjectName] in the KubeFedCluster.",
+            c->tls_server_name, j->names.cluster, c->server);
 }
 
 static int join_all(struct join *j, struct error **err)
@@ -214,12 +222,14 @@ const struct verb verb_join = {
     .name = "join",
     .args = "CLUSTER_NAME",
     .summary = "Register a cluster with the control plane",
-    .description = "Registers a member cluster: creates a ServiceAccount with the rights that the control plane needs in the\n"
-                   "member, and a KubeFedCluster with its token in the host cluster. Prints nothing when all went well.",
-    .examples = "# Register the cluster of context member1 under that name\n"
-                "kubefedctl join member1 --host-cluster-context host\n\n"
-                "# Another name than the context's, and go on after a half-done join\n"
-                "kubefedctl join edge-1 --cluster-context admin@edge-1 --host-cluster-context host --error-on-existing=false\n",
+    .description =
+        "Registers a member cluster: creates a ServiceAccount with the rights that the control plane needs in the\n"
+        "member, and a KubeFedCluster with its token in the host cluster. Prints nothing when all went well.",
+    .examples =
+        "# Register the cluster of context member1 under that name\n"
+        "kubefedctl join member1 --host-cluster-context host\n\n"
+        "# Another name than the context's, and go on after a half-done join\n"
+        "kubefedctl join edge-1 --cluster-context admin@edge-1 --host-cluster-context host --error-on-existing=false\n",
     .groups = VERB_COMMON | VERB_MEMBER,
     .flags = flags,
     .n_flags = ARRAY_SIZE(flags),

@@ -53,7 +53,8 @@ static int warn_if_not_federated(struct target *t, const struct kube_api_resourc
     return 0;
 }
 
-static int find(struct cli *cli, const struct orphaning_options *o, struct verb_args args, struct target *t, struct error **err)
+static int find(struct cli *cli, const struct orphaning_options *o, struct verb_args args, struct target *t,
+                struct error **err)
 {
     const struct kube_api_resource *r = NULL;
     if (args.n < 1 || !args.v[0][0])
@@ -94,7 +95,8 @@ static int change(struct cli *cli, struct target *t, bool on, struct error **err
     if (is_orphaning(t) == on)
         return 0;
     if (cli->common.dry_run) { /* */
-        cli_print(cli, "orphaning deletion of %s \"%s\" %s%s", t->kind, t->shown, on ? "enabled" : "disabled", cli_dry(cli));
+        cli_print(cli, "orphaning deletion of %s \"%s\" %s%s", t->kind, t->shown, on ? "enabled" : "disabled",
+                  cli_dry(cli));
         return 0;
     }
     _cleanup_json_mut_ yyjson_mut_doc *doc = json_mut_doc_of(yyjson_doc_get_root(t->object));

@@ -72,10 +72,10 @@ static int delete_right(struct unjoin *u, const struct kube_resource *res, const
     struct victim v = { u->member, res, kind, ns, name };
     if (!u->member || delete_object(u, &v, &e) == 0)
         return 0;
-    _cleanup_free_ char *qualified =
-        res->namespaced ? mem_printf("%" PRIstr "/%" PRIstr, STRARG(ns), STRARG(name)) : str_dup(name);
-    error_wrap(&e, "Could not delete %s \"%s\" for service account \"%s\" in unjoining cluster \"%s\"", words, qualified,
-               u->names.account, u->names.cluster);
+    _cleanup_free_ char *qualified = res->namespaced ? mem_printf("%" PRIstr "/%" PRIstr, STRARG(ns), STRARG(name))
+                                                     : str_dup(name);
+    error_wrap(&e, "Could not delete %s \"%s\" for service account \"%s\" in unjoining cluster \"%s\"", words,
+               qualified, u->names.account, u->names.cluster);
     return failed(u, u->member, e, err);
 }
 
@@ -168,7 +168,8 @@ static int delete_namespace(struct unjoin *u, yyjson_val *ns, struct error **err
     if (code < 0)
         return code;
     if (keep) {
-        cli_note(u->cli, "Namespace \"%" PRIstr "\" of cluster \"%s\" is kept: %s.", STRARG(u->ns), u->names.cluster, keep);
+        cli_note(u->cli, "Namespace \"%" PRIstr "\" of cluster \"%s\" is kept: %s.", STRARG(u->ns), u->names.cluster,
+                 keep);
         return 0;
     }
     struct victim v = { u->member, &res_namespaces, "Namespace", STR_NULL, u->ns };
@@ -202,6 +203,8 @@ static int clean_namespace(struct unjoin *u, struct error **err)
     struct str uid = json_path_str(root, "metadata.uid");
     if (str_eq(uid, json_path_str(yyjson_doc_get_root(host), "metadata.uid")))
         return 0; /* the member is the host */
+    if (json_path(root, "metadata.deletionTimestamp"))
+        return 0; /* on its way out already */
     return delete_namespace(u, root, err);
 }
 
@@ -226,7 +229,8 @@ static int clean_host(struct unjoin *u, struct error **err)
 
     if (remote_get(u->host, &res_kubefed_clusters, u->ns, cluster, &doc, &e) < 0) {
         if (e->code != -ECANCELED && u->options->force && is_not_found(e)) { /* */
-            cli_note(u->cli, "KubeFedCluster \"%s\" does not exist; a Secret of it, if one is left, has to be deleted by hand.",
+            cli_note(u->cli,
+                     "KubeFedCluster \"%s\" does not exist; a Secret of it, if one is left, has to be deleted by hand.",
                      qualified);
             return 0;
         }
@@ -271,7 +275,8 @@ static int unjoin_all(struct unjoin *u, struct error **err)
     if (r == 0)
         r = clean_namespace(u, err);
     if (r < 0) {
-        cli_hint(u->cli, "The cluster is still registered; repeat the command, or use --force to go on without this cluster.");
+        cli_hint(u->cli,
+                 "The cluster is still registered; repeat the command, or use --force to go on without this cluster.");
         return r;
     }
     cli_progress(u->cli, "Removing cluster \"%s\" from the %s", u->names.cluster, u->host->where);
@@ -301,8 +306,9 @@ const struct verb verb_unjoin = {
     .name = "unjoin",
     .args = "CLUSTER_NAME",
     .summary = "Remove a cluster from the control plane",
-    .description = "Removes a member cluster: deletes what join created in the member and its KubeFedCluster in the host cluster.\n"
-                   "Objects that were propagated to the member stay there. Prints nothing when all went well.",
+    .description =
+        "Removes a member cluster: deletes what join created in the member and its KubeFedCluster in the host cluster.\n"
+        "Objects that were propagated to the member stay there. Prints nothing when all went well.",
     .examples = "# Remove the cluster member1\n"
                 "kubefedctl unjoin member1 --host-cluster-context host\n\n"
                 "# Remove the registration of a cluster that does not exist any more\n"

@@ -30,10 +30,11 @@ static int run(struct cli *cli, const void *options, struct verb_args args, stru
     (void)args;
     (void)err;
     uname(&u);
-    cli_print(cli,
-              "kubefedctl version: version.Info{Version:\"%s\", GitCommit:\"%s\", GitTreeState:\"%s\", BuildDate:\"%s\", "
-              "GoVersion:\"none (written in C)\", Compiler:\"%s\", Platform:\"linux/%s\"}",
-              KUBEFED_VERSION, KUBEFED_COMMIT, "unknown", KUBEFED_BUILD_DATE, COMPILER, machine(&u));
+    cli_print(
+        cli,
+        "kubefedctl version: version.Info{Version:\"%s\", GitCommit:\"%s\", GitTreeState:\"%s\", BuildDate:\"%s\", "
+        "GoVersion:\"none (written in C)\", Compiler:\"%s\", Platform:\"linux/%s\"}",
+        KUBEFED_VERSION, KUBEFED_COMMIT, "unknown", KUBEFED_BUILD_DATE, COMPILER, machine(&u));
     return 0;
 }
 
@@ -42,6 +43,7 @@ const struct verb verb_version = {
     .args = "",
     .summary = "Print the version",
     .description = "Prints the version of kubefedctl.",
-    .examples = "# The whole line\nkubefedctl version\n\n# Only the version\nkubefedctl version | grep -o 'Version:\"v[^\"]*\"'\n",
+    .examples =
+        "# The whole line\nkubefedctl version\n\n# Only the version\nkubefedctl version | grep -o 'Version:\"v[^\"]*\"'\n",
     .run = run,
 };

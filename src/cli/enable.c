@@ -70,7 +70,8 @@ static int openapi_has_replicas(struct remote *host, const struct kube_api_resou
             return 0;
         }
     }
-    return error_set(err, -ENOENT, "Unable to find openapi schema for \"%s/%s, Kind=%s\"", r->group, r->version, r->kind);
+    return error_set(err, -ENOENT, "Unable to find openapi schema for \"%s/%s, Kind=%s\"", r->group, r->version,
+                     r->kind);
 }
 
 static int has_replicas(struct remote *host, const struct kube_api_resource *r, bool *ret, struct error **err)
@@ -106,10 +107,16 @@ int enable_prepare(struct remote *host, struct types *t, const struct enable_req
     struct str *short_names = mem_array(n + 1, sizeof(*short_names));
     for (size_t i = 0; i < n; i++)
         short_names[i] = str_of(r->short_names[i]);
-    struct fed_enable_input in = { .group = str_of(r->group), .version = str_of(r->version), .kind = str_of(r->kind),
-                                   .plural = str_of(r->plural), .namespaced = r->namespaced, .short_names = short_names,
-                                   .n_short_names = n, .federated_group = req->federated_group,
-                                   .federated_version = req->federated_version, .retain_replicas = replicas };
+    struct fed_enable_input in = { .group = str_of(r->group),
+                                   .version = str_of(r->version),
+                                   .kind = str_of(r->kind),
+                                   .plural = str_of(r->plural),
+                                   .namespaced = r->namespaced,
+                                   .short_names = short_names,
+                                   .n_short_names = n,
+                                   .federated_group = req->federated_group,
+                                   .federated_version = req->federated_version,
+                                   .retain_replicas = replicas };
     *ret = (struct enable_objects){ .in = in,
                                     .short_names = short_names,
                                     .name = fed_type_config_name(in.plural, in.group),
@@ -154,8 +161,10 @@ static int check_same_federated(const struct enable_objects *o, yyjson_val *exis
     if (str_eq(old.plural, now.plural) && str_eq(old.group, now.group) && str_eq(old.version, now.version))
         return 0;
     _cleanup_free_ char *target = ref_shown(new_target(o)), *was = ref_shown(old), *is = ref_shown(now);
-    return error_set(err, -EEXIST, "Federation is already enabled for \"%s\" with federated type \"%s\". Changing the federated "
-                                   "type to \"%s\" is not supported.", target, was, is);
+    return error_set(err, -EEXIST,
+                     "Federation is already enabled for \"%s\" with federated type \"%s\". Changing the federated "
+                     "type to \"%s\" is not supported.",
+                     target, was, is);
 }
 
 struct conflict_check {
@@ -175,18 +184,23 @@ static int check_conflict(void *arg, yyjson_val *ftc)
     _cleanup_free_ char *crd = mem_printf("%" PRIstr ".%" PRIstr, STRARG(federated.plural), STRARG(federated.group));
     const char *me = c->o->name;
 
-    if (str_eq(target.plural, mine.plural) && fed_types_equivalent(mine.plural, str_of(mine_version), str_of(theirs_version))) {
+    if (str_eq(target.plural, mine.plural) &&
+        fed_types_equivalent(mine.plural, str_of(mine_version), str_of(theirs_version))) {
         _cleanup_free_ char *now = ref_shown(mine), *was = ref_shown(target);
-        error_set(&c->found, -EEXIST, "Failed to enable \"%s\". Federation of this type is already enabled for equivalent type "
-                  "\"%s\" by FederatedTypeConfig \"%s/%" PRIstr "\"", now, was, c->ns, STRARG(name));
+        error_set(&c->found, -EEXIST,
+                  "Failed to enable \"%s\". Federation of this type is already enabled for equivalent type "
+                  "\"%s\" by FederatedTypeConfig \"%s/%" PRIstr "\"",
+                  now, was, c->ns, STRARG(name));
         return 1;
     }
     if (str_eqc(name, me) || strcmp(crd, c->o->crd_name) != 0)
         return 0;
-    error_set(&c->found, -EEXIST, "Failed to enable federation of \"%s\" due to the FederatedTypeConfig for \"%" PRIstr
-              "\" already referencing a federated type CRD named \"%s\". If these target types are distinct despite sharing the "
-              "same kind, specifying a non-default --federated-group should allow \"%s\" to be enabled.",
-              me, STRARG(name), crd, me);
+    error_set(
+        &c->found, -EEXIST,
+        "Failed to enable federation of \"%s\" due to the FederatedTypeConfig for \"%" PRIstr
+        "\" already referencing a federated type CRD named \"%s\". If these target types are distinct despite sharing the "
+        "same kind, specifying a non-default --federated-group should allow \"%s\" to be enabled.",
+        me, STRARG(name), crd, me);
     return 1;
 }
 
@@ -198,7 +212,8 @@ static int check_others(struct remote *host, const struct enable_objects *o, str
     if (r > 0)
         return error_move(err, &c.found, "%s", "");
     if (r < 0 && is_not_found(e))
-        cli_hint(host->cli, "The CustomResourceDefinitions of KubeFed are not installed: apply deploy/crds to the host cluster.");
+        cli_hint(host->cli,
+                 "The CustomResourceDefinitions of KubeFed are not installed: apply deploy/crds to the host cluster.");
     return r < 0 ? error_move(err, &e, "Error getting FederatedTypeConfig list: ") : 0;
 }
 
@@ -266,7 +281,8 @@ static int update_type_config(struct remote *host, const struct enable_objects *
         return 0;
     if (str_eqc(json_path_str(old, "propagation"), FED_DISABLED))
         cli_info(host->cli, "Propagation of \"%s\" was disabled and is switched on again", o->name);
-    json_mut_set(patch, yyjson_mut_doc_get_root(patch), "spec", json_merge_diff(patch, old, yyjson_doc_get_root(frozen)));
+    json_mut_set(patch, yyjson_mut_doc_get_root(patch), "spec",
+                 json_merge_diff(patch, old, yyjson_doc_get_root(frozen)));
     return remote_merge_patch(host, &res_type_configs, str_of(host->cli->common.ns), str_of(o->name),
                               yyjson_mut_doc_get_root(patch), err);
 }
@@ -293,7 +309,8 @@ int enable_write(struct remote *host, const struct enable_objects *o, struct err
     int r = check_namespace(host, err);
     if (r < 0)
         return r;
-    if (remote_get(host, &res_type_configs, str_of(host->cli->common.ns), str_of(o->name), &doc, &e) < 0 && !is_not_found(e))
+    if (remote_get(host, &res_type_configs, str_of(host->cli->common.ns), str_of(o->name), &doc, &e) < 0 &&
+        !is_not_found(e))
         return error_move(err, &e, "Error retrieving FederatedTypeConfig \"%s\": ", o->name);
     yyjson_val *live = doc ? yyjson_doc_get_root(doc) : NULL;
     if (live)
@@ -304,5 +321,9 @@ int enable_write(struct remote *host, const struct enable_objects *o, struct err
         r = write_crd(host, o, err);
     if (r == 0)
         r = write_type_config(host, o, live, err);
+    if (r == 0 && host->cli->common.dry_run) {
+        cli_plan(host->cli, yyjson_mut_doc_get_root(o->type_config));
+        cli_plan(host->cli, yyjson_mut_doc_get_root(o->crd));
+    }
     return r;
 }

@@ -6,8 +6,8 @@
 #include "fed/enable.h"
 
 struct enable_request {
-    struct str key;            /* the type as typed */
-    struct str version;        /* of the target; empty: the preferred one */
+    struct str key;                                /* the type as typed */
+    struct str version;                            /* of the target; empty: the preferred one */
     struct str federated_group, federated_version; /* empty: the defaults */
 };
 

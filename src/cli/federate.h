@@ -29,7 +29,8 @@ struct federate {
 
 /* The FTC of a target type, or, where --enable-type or -o yaml allow it, the one that enable would create. Appends an entry
  * to f->v and returns it, borrowed until the next call. */
-int federate_type(struct federate *f, const struct kube_api_resource *r, struct federated_type **ret, struct error **err);
+int federate_type(struct federate *f, const struct kube_api_resource *r, struct federated_type **ret,
+                  struct error **err);
 /* Converts one object of the host and adds it to the type; things that are lost are logged. */
 int federate_add(struct federate *f, struct federated_type *type, yyjson_val *target, struct error **err);
 /* --contents: everything inside the namespace. */

@@ -22,9 +22,13 @@ struct conversion {
 static bool is_cluster_kind(struct str kind)
 {
     static const char *const kinds[] = {
-        "APIService", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "IngressClass",
-        "MutatingWebhookConfiguration", "Namespace", "Node", "PersistentVolume", "PodSecurityPolicy", "PriorityClass",
-        "RuntimeClass", "StorageClass", "ValidatingWebhookConfiguration",
+        "APIService",         "ClusterRole",
+        "ClusterRoleBinding", "CustomResourceDefinition",
+        "IngressClass",       "MutatingWebhookConfiguration",
+        "Namespace",          "Node",
+        "PersistentVolume",   "PodSecurityPolicy",
+        "PriorityClass",      "RuntimeClass",
+        "StorageClass",       "ValidatingWebhookConfiguration",
     };
     for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
         if (str_eqc(kind, kinds[i]))

@@ -90,9 +90,7 @@ static int store(struct found f, const char *text, struct error **err)
 
     switch (f.flag->type) {
     case FLAG_STRING: *(const char **)value_of(f) = text; return 0;
-    case FLAG_BOOL:
-        r = parse_bool(s, value_of(f));
-        return r < 0 ? number_error(r, "ParseBool", text, err) : 0;
+    case FLAG_BOOL: r = parse_bool(s, value_of(f)); return r < 0 ? number_error(r, "ParseBool", text, err) : 0;
     case FLAG_INT:
         r = str_to_i64(s, &i);
         if (r == 0 && (i < INT32_MIN || i > INT32_MAX))
@@ -190,7 +188,8 @@ static int set_value(struct found f, const char *text, struct error **err)
     if (f.flag->shorthand)
         return error_set(err, -EINVAL, "invalid argument \"%s\" for \"-%c, --%s\" flag: %s", text, f.flag->shorthand,
                          f.flag->name, error_msg(cause));
-    return error_set(err, -EINVAL, "invalid argument \"%s\" for \"--%s\" flag: %s", text, f.flag->name, error_msg(cause));
+    return error_set(err, -EINVAL, "invalid argument \"%s\" for \"--%s\" flag: %s", text, f.flag->name,
+                     error_msg(cause));
 }
 
 static void warn_underscores(const struct flag *flag, struct str given)

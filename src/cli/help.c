@@ -120,8 +120,10 @@ void help_full(struct buf *out, const char *path, const struct verb *v)
     if (v)
         buf_printf(out, "%s\n\n", v->description);
     else
-        buf_addz(out, "kubefedctl controls a KubeFed control plane: which clusters belong to it, which types of\n"
-                      "Kubernetes objects it spreads over them, and which objects.\n\n"
-                      "First steps: kubefedctl join a cluster, kubefedctl enable a type, kubefedctl federate an object.\n\n");
+        buf_addz(
+            out,
+            "kubefedctl controls a KubeFed control plane: which clusters belong to it, which types of\n"
+            "Kubernetes objects it spreads over them, and which objects.\n\n"
+            "First steps: kubefedctl join a cluster, kubefedctl enable a type, kubefedctl federate an object.\n\n");
     help_usage(out, path, v);
 }

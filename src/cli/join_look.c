@@ -15,7 +15,8 @@ struct right {
 /* true also when it cannot be known. A negative value: interrupted. */
 static int allowed(struct remote *r, const struct right *right, struct str ns, struct error **err)
 {
-    _cleanup_json_mut_ yyjson_mut_doc *doc = object_new("authorization.k8s.io/v1", "SelfSubjectAccessReview", STR_NULL, STR_NULL);
+    _cleanup_json_mut_ yyjson_mut_doc *doc = object_new("authorization.k8s.io/v1", "SelfSubjectAccessReview", STR_NULL,
+                                                        STR_NULL);
     _cleanup_json_ yyjson_doc *answer = NULL;
     _cleanup_error_ struct error *e = NULL;
     yyjson_mut_val *a = json_mut_ensure_obj(doc, yyjson_mut_doc_get_root(doc), "spec.resourceAttributes");
@@ -45,9 +46,10 @@ static int check_rights(struct join *j, struct remote *r, const struct right *ri
     }
     if (!missing.n)
         return 0;
-    return error_set(err, -EACCES, "the user \"%s\" lacks rights in the %s: %" PRIstr ". Grant them, or use a context of an "
-                     "administrator; nothing was changed", r->config->user ? r->config->user : "of this program", r->where,
-                     STRARG(buf_str(&missing)));
+    return error_set(err, -EACCES,
+                     "the user \"%s\" lacks rights in the %s: %" PRIstr ". Grant them, or use a context of an "
+                     "administrator; nothing was changed",
+                     r->config->user ? r->config->user : "of this program", r->where, STRARG(buf_str(&missing)));
 }
 
 static int check_member_rights(struct join *j, struct error **err)

@@ -8,7 +8,7 @@
 
 /* A role and its binding are handled alike in both scopes. */
 struct grant {
-    bool cluster;       /* ClusterRole and ClusterRoleBinding */
+    bool cluster; /* ClusterRole and ClusterRoleBinding */
     const char *name;
     const char *rules;  /* JSON */
     const char *prefix; /* before "role" in messages */
@@ -145,7 +145,8 @@ int join_rbac(struct join *j, struct error **err)
     const struct grant *grants = j->namespaced ? namespaced_scope : cluster_scope;
     size_t n = j->namespaced ? ARRAY_SIZE(namespaced_scope) : ARRAY_SIZE(cluster_scope);
 
-    cli_progress(j->cli, "Granting rights to ServiceAccount \"%s\" in cluster \"%s\"", j->names.account, j->names.cluster);
+    cli_progress(j->cli, "Granting rights to ServiceAccount \"%s\" in cluster \"%s\"", j->names.account,
+                 j->names.cluster);
     for (size_t i = 0; i < n; i++) {
         int r = make_role(j, &grants[i], err);
         if (r == 0)

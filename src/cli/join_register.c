@@ -58,8 +58,9 @@ static int write_secret(struct join *j, struct error **err)
     if (str_empty(name) && j->registered)
         name = json_path_str(yyjson_doc_get_root(j->registered), "spec.secretRef.name");
     if (j->cli->common.dry_run) {
-        cli_print(j->cli, "secrets/%" PRIstr "%s written in the host cluster%s", STRARG(str_empty(name) ? str_of(j->names.cluster) : name),
-                  str_empty(name) ? "-<generated>" : "", cli_dry(j->cli));
+        cli_print(j->cli, "secrets/%" PRIstr "%s written in the host cluster%s",
+                  STRARG(str_empty(name) ? str_of(j->names.cluster) : name), str_empty(name) ? "-<generated>" : "",
+                  cli_dry(j->cli));
         j->secret_name = str_dup(name);
         return 0;
     }
@@ -112,14 +113,20 @@ static int patch_cluster(struct join *j, yyjson_mut_val *spec, struct error **er
     _cleanup_json_ yyjson_doc *wanted = json_freeze_val(spec);
     _cleanup_json_mut_ yyjson_mut_doc *patch = json_mut_doc_new();
     yyjson_val *old = json_get(yyjson_doc_get_root(j->registered), "spec");
-    json_mut_set(patch, yyjson_mut_doc_get_root(patch), "spec", json_merge_diff(patch, old, yyjson_doc_get_root(wanted)));
+    json_mut_set(patch, yyjson_mut_doc_get_root(patch), "spec",
+                 json_merge_diff(patch, old, yyjson_doc_get_root(wanted)));
     struct str name = str_of(j->names.cluster);
     int r = 0;
     if (!j->cli->common.dry_run)
         r = remote_merge_patch(j->host, &res_kubefed_clusters, j->ns, name, yyjson_mut_doc_get_root(patch), err);
-    if (r == 0)
-        cli_did(j->cli, "KubeFedCluster \"%s\" updated in the host cluster", j->names.cluster);
-    return r;
+    if (r < 0)
+        return r;
+    cli_did(j->cli, "KubeFedCluster \"%s\" updated in the host cluster", j->names.cluster);
+    struct str before = json_path_str(old, "secretRef.name");
+    if (!str_empty(before) && !str_eqc(before, j->secret_name))
+        cli_note(j->cli, "Secret \"%" PRIstr "\" of the host cluster is no longer used by cluster \"%s\".",
+                 STRARG(before), j->names.cluster);
+    return 0;
 }
 
 static int create_cluster(struct join *j, yyjson_mut_doc *doc, struct error **err)
@@ -143,8 +150,8 @@ int join_register(struct join *j, struct error **err)
     int r = write_secret(j, err);
     if (r < 0)
         return r;
-    _cleanup_json_mut_ yyjson_mut_doc *doc =
-        object_new("core.kubefed.io/v1beta1", "KubeFedCluster", j->ns, str_of(j->names.cluster));
+    _cleanup_json_mut_ yyjson_mut_doc *doc = object_new("core.kubefed.io/v1beta1", "KubeFedCluster", j->ns,
+                                                        str_of(j->names.cluster));
     yyjson_mut_val *spec = json_mut_ensure_obj(doc, yyjson_mut_doc_get_root(doc), "spec");
     r = fill_spec(j, doc, spec, err);
     if (r < 0)
@@ -153,7 +160,7 @@ int join_register(struct join *j, struct error **err)
     if (r == 0 && j->cli->common.dry_run) {
         cli_print(j->cli, "kubefedclusters.core.kubefed.io/%s %s in the host cluster%s", j->names.cluster,
                   j->registered ? "updated" : "created", cli_dry(j->cli));
-        cli_print_yaml_mut(j->cli, yyjson_mut_doc_get_root(doc));
+        cli_plan(j->cli, yyjson_mut_doc_get_root(doc));
     }
     return r;
 }

@@ -64,8 +64,8 @@ static bool never_automatic(struct join *j)
     struct str text = json_path_str(yyjson_doc_get_root(doc), "minor"), digits = text;
     while (digits.n && (digits.p[digits.n - 1] < '0' || digits.p[digits.n - 1] > '9'))
         digits.n--; /* "24+" */
-    return str_to_i64(json_path_str(yyjson_doc_get_root(doc), "major"), &major) == 0 && str_to_i64(digits, &minor) == 0 &&
-           (major > 1 || minor >= 24);
+    return str_to_i64(json_path_str(yyjson_doc_get_root(doc), "major"), &major) == 0 &&
+           str_to_i64(digits, &minor) == 0 && (major > 1 || minor >= 24);
 }
 
 static int wait_automatic(struct join *j, struct error **err)
@@ -128,13 +128,20 @@ static int request_token(struct join *j, struct error **err)
     _cleanup_json_mut_ yyjson_mut_doc *doc = object_new("authentication.k8s.io/v1", "TokenRequest", STR_NULL, STR_NULL);
     _cleanup_json_ yyjson_doc *answer = NULL;
     yyjson_mut_val *root = yyjson_mut_doc_get_root(doc);
-    struct remote_request req = { .method = "POST", .resource = &res_service_accounts, .ns = j->ns,
-                                  .name = str_of(j->names.account), .sub = STR("token"), .body = root };
+    struct remote_request req = { .method = "POST",
+                                  .resource = &res_service_accounts,
+                                  .ns = j->ns,
+                                  .name = str_of(j->names.account),
+                                  .sub = STR("token"),
+                                  .body = root };
     json_mut_set_i64(doc, json_mut_ensure_obj(doc, root, "spec"), "expirationSeconds", YEAR_S);
     int r = remote_do(j->member, &req, &answer, err);
     if (r < 0)
-        return error_wrap(err, "no token for service account %s in joining cluster %s: no token Secret appeared, and asking for "
-                          "a token failed", j->names.account, j->names.cluster);
+        return error_wrap(
+            err,
+            "no token for service account %s in joining cluster %s: no token Secret appeared, and asking for "
+            "a token failed",
+            j->names.account, j->names.cluster);
     struct str token = json_path_str(yyjson_doc_get_root(answer), "status.token");
     struct str expires = json_path_str(yyjson_doc_get_root(answer), "status.expirationTimestamp");
     if (str_empty(token))
@@ -144,9 +151,11 @@ static int request_token(struct join *j, struct error **err)
     if (r < 0)
         return error_set(err, r, "the token of the %s is too large", j->member->where);
     j->token = buf_take(&b, NULL);
-    cli_note(j->cli, "The token of cluster \"%s\" is valid until %" PRIstr " only, because the member has no controller that makes "
-             "lasting ones.\nTo renew it before that: %s join %s ... --error-on-existing=false", j->names.cluster, STRARG(expires),
-             j->cli->name, j->names.cluster);
+    cli_note(j->cli,
+             "The token of cluster \"%s\" is valid until %" PRIstr
+             " only, because the member has no controller that makes "
+             "lasting ones.\nTo renew it before that: %s join %s ... --error-on-existing=false",
+             j->names.cluster, STRARG(expires), j->cli->name, j->names.cluster);
     return 0;
 }
 
@@ -154,7 +163,8 @@ int join_token(struct join *j, struct error **err)
 {
     if (j->cli->common.dry_run)
         return 0;
-    cli_progress(j->cli, "Waiting for the token of ServiceAccount \"%s\" in cluster \"%s\"", j->names.account, j->names.cluster);
+    cli_progress(j->cli, "Waiting for the token of ServiceAccount \"%s\" in cluster \"%s\"", j->names.account,
+                 j->names.cluster);
     int r = wait_automatic(j, err);
     if (r == 0)
         r = wait_explicit(j, err);

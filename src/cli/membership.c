@@ -14,8 +14,9 @@ static int check_flags(const struct cli *cli, struct error **err)
     if (has_separator(name))
         return error_set(err, -EINVAL, "host-cluster-name may not contain \"/\" or \":\"");
     if (!name[0] && has_separator(cli->common.host_context))
-        return error_set(err, -EINVAL, "host-cluster-name must be set if the name of the host cluster context contains one "
-                                       "of \":\" or \"/\"");
+        return error_set(err, -EINVAL,
+                         "host-cluster-name must be set if the name of the host cluster context contains one "
+                         "of \":\" or \"/\"");
     return 0;
 }
 
@@ -28,10 +29,13 @@ static int host_name(const struct cli *cli, const struct kube_config *config, co
     if (!name[0])
         name = config->context;
     if (!name || !name[0])
-        return error_set(err, -EINVAL, "host-cluster-name must be set: the host cluster has no context name to take instead");
+        return error_set(err, -EINVAL,
+                         "host-cluster-name must be set: the host cluster has no context name to take instead");
     if (has_separator(name))
-        return error_set(err, -EINVAL, "host-cluster-name must be set if the name of the host cluster context contains one "
-                                       "of \":\" or \"/\" (the current context is \"%s\")", name);
+        return error_set(err, -EINVAL,
+                         "host-cluster-name must be set if the name of the host cluster context contains one "
+                         "of \":\" or \"/\" (the current context is \"%s\")",
+                         name);
     *ret = name;
     return 0;
 }
@@ -40,10 +44,13 @@ static int check_names(const struct membership *m, const char *ns, struct error 
 {
     static const char rule[] = "lower case letters, digits, '-' and '.', beginning and ending with a letter or digit";
     if (!str_is_dns1123_subdomain(str_of(m->cluster)))
-        return error_set(err, -EINVAL, "\"%s\" cannot be the name of a cluster: it must be made of %s", m->cluster, rule);
+        return error_set(err, -EINVAL, "\"%s\" cannot be the name of a cluster: it must be made of %s", m->cluster,
+                         rule);
     if (!str_is_dns1123_subdomain(str_of(m->account)))
-        return error_set(err, -EINVAL, "\"%s\" cannot be the name of the ServiceAccount in cluster \"%s\": it must be made of "
-                                       "%s; give a fitting --host-cluster-name", m->account, m->cluster, rule);
+        return error_set(err, -EINVAL,
+                         "\"%s\" cannot be the name of the ServiceAccount in cluster \"%s\": it must be made of "
+                         "%s; give a fitting --host-cluster-name",
+                         m->account, m->cluster, rule);
     if (!str_is_dns1123_label(str_of(ns)))
         return error_set(err, -EINVAL, "\"%s\" cannot be a namespace: check --kubefed-namespace", ns);
     return 0;

@@ -5,12 +5,12 @@
 #include "cli/remote.h"
 
 struct membership {
-    const char *cluster;  /* C; borrowed */
-    const char *context;  /* of the member in the kubeconfig; borrowed */
-    char *host;           /* H */
-    char *account;        /* C-H: ServiceAccount in the member */
-    char *role;           /* kubefed-controller-manager:C-H */
-    char *health_role;    /* kubefed-controller-manager:NS:healthcheck-C-H */
+    const char *cluster; /* C; borrowed */
+    const char *context; /* of the member in the kubeconfig; borrowed */
+    char *host;          /* H */
+    char *account;       /* C-H: ServiceAccount in the member */
+    char *role;          /* kubefed-controller-manager:C-H */
+    char *health_role;   /* kubefed-controller-manager:NS:healthcheck-C-H */
 };
 #define MEMBER_ROLE_PREFIX "kubefed-controller-manager:"
 /* Marks the member's namespace as made by join, so that unjoin may delete it. */

@@ -14,13 +14,14 @@ const struct kube_resource res_cluster_roles = { RBAC, STR("clusterroles"), fals
 const struct kube_resource res_cluster_role_bindings = { RBAC, STR("clusterrolebindings"), false };
 const struct kube_resource res_roles = { RBAC, STR("roles"), true };
 const struct kube_resource res_role_bindings = { RBAC, STR("rolebindings"), true };
-const struct kube_resource res_crds = { STR("apiextensions.k8s.io"), STR("v1"), STR("customresourcedefinitions"), false };
+const struct kube_resource res_crds = { STR("apiextensions.k8s.io"), STR("v1"), STR("customresourcedefinitions"),
+                                        false };
 #define CORE STR("core.kubefed.io"), STR("v1beta1")
 const struct kube_resource res_kubefed_configs = { CORE, STR("kubefedconfigs"), true };
 const struct kube_resource res_kubefed_clusters = { CORE, STR("kubefedclusters"), true };
 const struct kube_resource res_type_configs = { CORE, STR("federatedtypeconfigs"), true };
-const struct kube_resource res_access_reviews = { STR("authorization.k8s.io"), STR("v1"), STR("selfsubjectaccessreviews"),
-                                                  false };
+const struct kube_resource res_access_reviews = { STR("authorization.k8s.io"), STR("v1"),
+                                                  STR("selfsubjectaccessreviews"), false };
 
 struct kube_resource res_of(const struct kube_api_resource *r)
 {
@@ -74,9 +75,9 @@ static int connect_to(struct cli *cli, const char *role, const char *context, st
     if (k < 0)
         return k;
     r->cli = cli;
-    r->where = r->config->context
-                   ? mem_printf("%s (context \"%s\", server %s)", role, r->config->context, kube_client_server(r->client))
-                   : mem_printf("%s (server %s)", role, kube_client_server(r->client));
+    r->where = r->config->context ? mem_printf("%s (context \"%s\", server %s)", role, r->config->context,
+                                               kube_client_server(r->client))
+                                  : mem_printf("%s (server %s)", role, kube_client_server(r->client));
     *ret = TAKE_PTR(r);
     return 0;
 }
@@ -94,7 +95,8 @@ int remote_member(struct cli *cli, const char *role, const char *name, const cha
     if (k == -ECANCELED)
         return k;
     if (k < 0 && strcmp(name, context) == 0)
-        cli_hint(cli, "The kubeconfig context of the cluster is taken from its name; --cluster-context names another one.");
+        cli_hint(cli,
+                 "The kubeconfig context of the cluster is taken from its name; --cluster-context names another one.");
     return k;
 }
 
@@ -120,8 +122,7 @@ static const char *right_of(const struct remote_request *req)
 static const char *advice(int code)
 {
     switch (-code) {
-    case EKEYREJECTED:
-        return "Check certificate-authority(-data) and server of this cluster in the kubeconfig.";
+    case EKEYREJECTED: return "Check certificate-authority(-data) and server of this cluster in the kubeconfig.";
     case ETIMEDOUT: return "The server does not answer in time: is it overloaded, or behind a proxy or firewall?";
     default: return "Is the API server running, and can it be reached from here?";
     }
@@ -139,24 +140,24 @@ static char *wanted(const struct remote_request *req)
 /* Adds to an error what the person in front of it needs; *e is replaced. */
 static void explain(const struct remote *r, const struct remote_request *req, struct error **e)
 {
-    struct error *old = TAKE_PTR(*e);
-    struct str reason = str_of(old->reason);
     const char *user = r->config->user ? r->config->user : "of this program";
-    _cleanup_free_ char *right = wanted(req);
-
-    if (old->code == -ECANCELED || (old->http_status && old->http_status != 401 && old->http_status != 403)) {
-        *e = old;
+    int status = (*e)->http_status, code = (*e)->code;
+    if (code == -ECANCELED || (status && status != 401 && status != 403))
         return;
-    }
-    if (old->http_status == 403)
-        error_set_http(e, old->code, 403, reason, "%s: the %s does not allow the user \"%s\" to %s: grant that right, or use "
-                       "another context", old->msg, r->where, user, right);
-    else if (old->http_status == 401)
-        error_set_http(e, old->code, 401, reason, "%s: the %s does not accept the credentials of the user \"%s\": renew the "
-                       "token or certificate in the kubeconfig", old->msg, r->where, user);
+    _cleanup_error_ struct error *old = TAKE_PTR(*e);
+    _cleanup_free_ char *right = wanted(req);
+    if (status == 403)
+        error_set_http(e, code, status, str_of(old->reason),
+                       "%s: the %s does not allow the user \"%s\" to %s: grant that right, or use another context",
+                       old->msg, r->where, user, right);
+    else if (status == 401)
+        error_set_http(
+            e, code, status, str_of(old->reason),
+            "%s: the %s does not accept the credentials of the user \"%s\": renew the token or certificate in the "
+            "kubeconfig",
+            old->msg, r->where, user);
     else
-        error_set(e, old->code, "cannot reach the %s: %s. %s", r->where, old->msg, advice(old->code));
-    error_free(old);
+        error_set(e, code, "cannot reach the %s: %s. %s", r->where, old->msg, advice(code));
 }
 
 /* --- requests --- */
@@ -193,8 +194,8 @@ static int send_request(struct remote *r, const struct remote_request *req, cons
         return 0;
     k = json_parse(buf_str(&answer), ret, &e);
     if (k < 0)
-        return error_set(err, k, "the %s answered %s %s with something that is no JSON: %s", r->where, req->method, path,
-                         error_msg(e));
+        return error_set(err, k, "the %s answered %s %s with something that is no JSON: %s", r->where, req->method,
+                         path, error_msg(e));
     return 0;
 }
 
@@ -234,8 +235,12 @@ int remote_replace(struct remote *r, const struct kube_resource *res, struct str
 int remote_merge_patch(struct remote *r, const struct kube_resource *res, struct str ns, struct str name,
                        const yyjson_mut_val *patch, struct error **err)
 {
-    struct remote_request req = { .method = "PATCH", .resource = res, .ns = ns, .name = name,
-                                  .content_type = "application/merge-patch+json", .body = patch };
+    struct remote_request req = { .method = "PATCH",
+                                  .resource = res,
+                                  .ns = ns,
+                                  .name = name,
+                                  .content_type = "application/merge-patch+json",
+                                  .body = patch };
     return remote_do(r, &req, NULL, err);
 }
 

@@ -56,7 +56,8 @@ int remote_replace(struct remote *r, const struct kube_resource *res, struct str
                    const yyjson_mut_val *object, struct error **err);
 int remote_merge_patch(struct remote *r, const struct kube_resource *res, struct str ns, struct str name,
                        const yyjson_mut_val *patch, struct error **err);
-int remote_delete(struct remote *r, const struct kube_resource *res, struct str ns, struct str name, struct error **err);
+int remote_delete(struct remote *r, const struct kube_resource *res, struct str ns, struct str name,
+                  struct error **err);
 /* Reads a collection in pages and calls fn for each item until it returns non-zero, which is returned. limit: page size. */
 int remote_list(struct remote *r, const struct kube_resource *res, struct str ns, unsigned limit,
                 int (*fn)(void *arg, yyjson_val *item), void *arg, struct error **err);

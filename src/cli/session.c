@@ -24,7 +24,8 @@ void cli_init(struct cli *cli, const char *name)
                          .terminal = isatty(STDERR_FILENO) == 1,
                          .steps = BUF_INIT(MAX_TEXT),
                          .hints = BUF_INIT(MAX_TEXT),
-                         .out = BUF_INIT(BUF_MAX_DEFAULT) };
+                         .out = BUF_INIT(BUF_MAX_DEFAULT),
+                         .plan = BUF_INIT(BUF_MAX_DEFAULT) };
 }
 
 void cli_done(struct cli *cli)
@@ -36,6 +37,7 @@ void cli_done(struct cli *cli)
     buf_done(&cli->steps);
     buf_done(&cli->hints);
     buf_done(&cli->out);
+    buf_done(&cli->plan);
     free(cli->progress);
     *cli = (struct cli){ 0 };
 }
@@ -195,7 +197,7 @@ void cli_print(struct cli *cli, const char *fmt, ...)
     cli_flush(cli);
 }
 
-void cli_print_yaml(struct cli *cli, yyjson_val *object)
+static void add_yaml(struct buf *out, yyjson_val *object)
 {
     _cleanup_json_mut_ yyjson_mut_doc *doc = json_mut_doc_of(object);
     yyjson_mut_val *root = yyjson_mut_doc_get_root(doc), *metadata;
@@ -206,8 +208,13 @@ void cli_print_yaml(struct cli *cli, yyjson_val *object)
             json_mut_remove(metadata, STR("creationTimestamp"));
     }
     _cleanup_json_ yyjson_doc *frozen = json_freeze(doc);
-    buf_addz(&cli->out, "---\n");
-    yaml_write(&cli->out, yyjson_doc_get_root(frozen));
+    buf_addz(out, "---\n");
+    yaml_write(out, yyjson_doc_get_root(frozen));
+}
+
+void cli_print_yaml(struct cli *cli, yyjson_val *object)
+{
+    add_yaml(&cli->out, object);
     if (cli->out.n > OUT_PIECE || buf_failed(&cli->out))
         cli_flush(cli);
 }
@@ -216,6 +223,12 @@ void cli_print_yaml_mut(struct cli *cli, const yyjson_mut_val *object)
 {
     _cleanup_json_ yyjson_doc *doc = json_freeze_val(object);
     cli_print_yaml(cli, yyjson_doc_get_root(doc));
+}
+
+void cli_plan(struct cli *cli, const yyjson_mut_val *object)
+{
+    _cleanup_json_ yyjson_doc *doc = json_freeze_val(object);
+    add_yaml(&cli->plan, yyjson_doc_get_root(doc));
 }
 
 const char *cli_dry(const struct cli *cli)

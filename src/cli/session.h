@@ -21,6 +21,7 @@ struct cli {
     struct buf steps;     /* one line per change made so far */
     struct buf hints;     /* lines to print below an error */
     struct buf out;       /* what is not yet on stdout */
+    struct buf plan;      /* YAML documents to print at the end of a dry run */
     bool out_failed;      /* stdout does not take it */
     char *progress;       /* what is being done, or NULL */
     uint64_t progress_ms; /* since when */
@@ -56,6 +57,8 @@ void cli_print(struct cli *cli, const char *fmt, ...) _printf_(2, 3);
 /* One YAML document as api-and-cli.md 3.1 says: "---" before it, status and metadata.creationTimestamp left out. */
 void cli_print_yaml(struct cli *cli, yyjson_val *object);
 void cli_print_yaml_mut(struct cli *cli, const yyjson_mut_val *object);
+/* The same at the end of a successful run: what a dry run would have written. */
+void cli_plan(struct cli *cli, const yyjson_mut_val *object);
 /* 0, or -EIO when stdout did not take everything. */
 int cli_flush(struct cli *cli);
 /* " (dry run)" or "". */

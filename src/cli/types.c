@@ -26,12 +26,25 @@ int types_read(struct remote *host, struct types *t, struct error **err)
     return 0;
 }
 
-int types_find(struct remote *host, struct types *t, struct str key, struct str version, const struct kube_api_resource **ret,
-               struct error **err)
+/* A version that is not served: says what there is instead. */
+static void hint_other_version(struct remote *host, struct types *t, struct str key, struct str version)
+{
+    const struct kube_api_resource *r = NULL;
+    if (str_empty(version) || !t->read || kube_discovery_find(&t->found, key, STR_NULL, &r, NULL) < 0)
+        return;
+    _cleanup_free_ char *shown = types_shown(str_of(r->plural), str_of(r->group), str_of(r->version));
+    cli_hint(host->cli, "The host cluster does not serve it in version \"%" PRIstr "\"; there is %s.", STRARG(version),
+             shown);
+}
+
+int types_find(struct remote *host, struct types *t, struct str key, struct str version,
+               const struct kube_api_resource **ret, struct error **err)
 {
     int r = types_read(host, t, err);
     if (r == 0)
         r = kube_discovery_find(&t->found, key, version, ret, err);
+    if (r == -ENOENT || r == -EINVAL)
+        hint_other_version(host, t, key, version);
     if (r == 0 && t->found.partial_error)
         cli_warning(host->cli, "Not all API groups could be read: %s", t->found.partial_error);
     return r;

@@ -16,8 +16,8 @@ void types_done(struct types *t);
 /* Reads the host's API types unless that was done. A part that fails is only logged. */
 int types_read(struct remote *host, struct types *t, struct error **err);
 /* A type by key and optional version ("" for any): api-and-cli.md 1.9.3. *ret is borrowed from t. */
-int types_find(struct remote *host, struct types *t, struct str key, struct str version, const struct kube_api_resource **ret,
-               struct error **err);
+int types_find(struct remote *host, struct types *t, struct str key, struct str version,
+               const struct kube_api_resource **ret, struct error **err);
 /* The matching rule of 1.9.3 step 3 for one type: plural, singular, kind, "<plural>.<group>", short names. */
 bool types_match(const struct kube_api_resource *r, struct str key);
 

@@ -8,12 +8,14 @@
 
 #include "base/encode.h"
 #include "fed/names.h"
-#include "violations.h"
+#include "fed/violations.h"
 
 static const struct {
     const char *name;
     unsigned bit;
-} tls_checks[] = { { "*", FED_TLS_SKIP_ALL }, { "SubjectName", FED_TLS_SKIP_NAME }, { "ValidityPeriod", FED_TLS_SKIP_VALIDITY } };
+} tls_checks[] = { { "*", FED_TLS_SKIP_ALL },
+                   { "SubjectName", FED_TLS_SKIP_NAME },
+                   { "ValidityPeriod", FED_TLS_SKIP_VALIDITY } };
 
 static void decode_endpoint(struct violations *v, yyjson_val *spec, struct fed_cluster *c)
 {

@@ -8,7 +8,7 @@
 
 #include "base/rtime.h"
 #include "fed/names.h"
-#include "violations.h"
+#include "fed/violations.h"
 
 #define JITTER_FACTOR 1.2
 #define SECOND NSEC_PER_SEC
@@ -27,8 +27,10 @@ static const struct field {
     int64_t initial;
 } fields[] = {
     { "controllerDuration", "availableDelay", DURATION, offsetof(struct fed_config, available_delay_ns), 20 * SECOND },
-    { "controllerDuration", "unavailableDelay", DURATION, offsetof(struct fed_config, unavailable_delay_ns), 60 * SECOND },
-    { "controllerDuration", "cacheSyncTimeout", DURATION, offsetof(struct fed_config, cache_sync_timeout_ns), 300 * SECOND },
+    { "controllerDuration", "unavailableDelay", DURATION, offsetof(struct fed_config, unavailable_delay_ns),
+      60 * SECOND },
+    { "controllerDuration", "cacheSyncTimeout", DURATION, offsetof(struct fed_config, cache_sync_timeout_ns),
+      300 * SECOND },
     { "leaderElect", "leaseDuration", DURATION, offsetof(struct fed_config, lease_duration_ns), 15 * SECOND },
     { "leaderElect", "renewDeadline", DURATION, offsetof(struct fed_config, renew_deadline_ns), 10 * SECOND },
     { "leaderElect", "retryPeriod", DURATION, offsetof(struct fed_config, retry_period_ns), 5 * SECOND },
@@ -108,7 +110,8 @@ static void decode_field(struct violations *v, yyjson_val *spec, const struct fi
     *number_at(c, f) = n;
 }
 
-static struct str text_or(struct violations *v, yyjson_val *obj, const char *key, const char *path, const char *fallback)
+static struct str text_or(struct violations *v, yyjson_val *obj, const char *key, const char *path,
+                          const char *fallback)
 {
     yyjson_val *val = json_get(obj, key);
 
@@ -208,7 +211,8 @@ static void decode_spec(struct violations *v, yyjson_val *spec, struct fed_confi
     decode_gates(v, spec, c);
     decode_sections(v, spec, "clusterHealthCheck", c);
     decode_sections(v, spec, "syncController", c);
-    adopt = text_or(v, json_get(spec, "syncController"), "adoptResources", "spec.syncController.adoptResources", FED_ENABLED);
+    adopt = text_or(v, json_get(spec, "syncController"), "adoptResources", "spec.syncController.adoptResources",
+                    FED_ENABLED);
     violations_enum(v, "spec.syncController.adoptResources", adopt, modes, ARRAY_SIZE(modes));
     c->adopt_resources = str_eqc(adopt, FED_ENABLED);
     decode_sections(v, spec, "statusController", c);

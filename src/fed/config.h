@@ -9,7 +9,7 @@ struct fed_config {
     bool namespaced; /* scope: Namespaced */
     int64_t available_delay_ns, unavailable_delay_ns, cache_sync_timeout_ns;
     int64_t lease_duration_ns, renew_deadline_ns, retry_period_ns;
-    char *resource_lock; /* "configmaps" or "endpoints" */
+    char *resource_lock;                                                /* "configmaps" or "endpoints" */
     bool push_reconciler, scheduler_preferences, raw_status_collection; /* feature gates */
     int64_t health_period_ns, health_timeout_ns;
     int64_t failure_threshold, success_threshold;

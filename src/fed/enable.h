@@ -5,13 +5,13 @@
 #include "json/json.h"
 
 struct fed_enable_input {
-    struct str group;   /* of the target; empty: core */
+    struct str group; /* of the target; empty: core */
     struct str version, kind, plural;
     bool namespaced;
     const struct str *short_names; /* of the target */
     size_t n_short_names;
     struct str federated_group, federated_version; /* empty: types.kubefed.io, v1beta1 */
-    bool retain_replicas; /* fed_schema_has_replicas of the target's schema */
+    bool retain_replicas;                          /* fed_schema_has_replicas of the target's schema */
 };
 
 /* The FTC without namespace and status; keys in the order of api-and-cli.md 9.3. Owned. */

@@ -81,8 +81,8 @@ static int check_authority(struct str input, struct str authority, struct error 
     for (size_t i = 1; i < port.n; i++)
         if (port.p[i] < '0' || port.p[i] > '9')
             return error_set(err, -EINVAL,
-                             "Invalid value: \"%" PRIstr "\": parse \"https://%" PRIstr
-                             "\": invalid port \"%" PRIstr "\" after host",
+                             "Invalid value: \"%" PRIstr "\": parse \"https://%" PRIstr "\": invalid port \"%" PRIstr
+                             "\" after host",
                              STRARG(shown(input)), STRARG(shown(input)), STRARG(shown(port)));
     if (str_to_u64(str_n(port.p + 1, port.n - 1), &number) < 0 || number < 1 || number > PORT_MAX)
         return error_set(err, -EINVAL, "Invalid value: %" PRIstr ": must be between 1 and 65535, inclusive",

@@ -2,7 +2,7 @@
  * Projections of member objects, and when a projection shows that a write would change nothing. What is not kept is
  * represented by a hash, so that also data that is never held in memory can be compared.
  */
-#include "plan_internal.h"
+#include "fed/plan_internal.h"
 
 #include <stdlib.h>
 

@@ -67,7 +67,8 @@ static int parse_op(yyjson_val *v, struct json_patch_op *ret, struct error **err
 
 static int check_path(const struct entry *e, size_t i, struct map *seen, struct error **err)
 {
-    static const char *const forbidden[] = { "/metadata/namespace", "/metadata/name", "/metadata/generateName", "/kind" };
+    static const char *const forbidden[] = { "/metadata/namespace", "/metadata/name", "/metadata/generateName",
+                                             "/kind" };
     struct str path = e->ops[i].path;
     bool twice = false;
 

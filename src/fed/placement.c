@@ -50,7 +50,8 @@ static int place_listed(const struct fed_placement_input *in, yyjson_val *list, 
     return 0;
 }
 
-static int place_matching(const struct fed_placement_input *in, yyjson_val *selector, bool *selected, struct error **err)
+static int place_matching(const struct fed_placement_input *in, yyjson_val *selector, bool *selected,
+                          struct error **err)
 {
     _cleanup_(fed_selector_freep) struct fed_selector *s = NULL;
     int r = fed_selector_parse(selector, &s, err);

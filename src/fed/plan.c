@@ -1,5 +1,5 @@
 /* The parts of a plan: request bodies, events, operations, and what all planners ask. See plan.h. */
-#include "plan_internal.h"
+#include "fed/plan_internal.h"
 
 #include <stdlib.h>
 
@@ -114,8 +114,9 @@ void plan_event(struct fed_plan *p, const char *type, const char *reason, const 
     va_end(ap);
     grown = mem_realloc(p->events, (p->n_events + 1) * sizeof(*grown));
     p->events = grown;
-    grown[p->n_events++] =
-        (struct fed_event){ type, reason, buf_failed(&text) ? mem_strdup("the message is too long") : buf_take(&text, NULL) };
+    grown[p->n_events++] = (struct fed_event){ type, reason,
+                                               buf_failed(&text) ? mem_strdup("the message is too long")
+                                                                 : buf_take(&text, NULL) };
 }
 
 void plan_fail(struct fed_plan *p, size_t cluster, const char *status, const char *error)

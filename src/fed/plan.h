@@ -21,26 +21,26 @@ struct fed_member_obj {
 
 struct fed_cluster_view {
     struct str name;
-    yyjson_val *labels;           /* of the KubeFedCluster, or NULL */
-    bool ready;                   /* condition Ready */
-    bool store_ready;             /* the cache of this member is complete for this type */
-    const char *store_status;     /* FED_STATUS_CLIENT_RETRIEVAL_FAILED or ..CACHED.. when !store_ready */
-    struct str store_error;       /* why not */
+    yyjson_val *labels;               /* of the KubeFedCluster, or NULL */
+    bool ready;                       /* condition Ready */
+    bool store_ready;                 /* the cache of this member is complete for this type */
+    const char *store_status;         /* FED_STATUS_CLIENT_RETRIEVAL_FAILED or ..CACHED.. when !store_ready */
+    struct str store_error;           /* why not */
     const struct fed_member_obj *obj; /* NULL: absent, or not known when !store_ready */
 };
 
 struct fed_plan_input {
     const struct fed_type_config *type;
-    bool namespace_scoped;     /* control plane of one namespace */
-    struct str key;            /* "<ns>/<name>" or "<name>" of the federated object */
-    yyjson_val *object;        /* the federated object; NULL only for fed_plan_orphan */
-    yyjson_val *fed_namespace; /* FederatedNamespace of its namespace, or NULL */
-    struct str host_namespace_uid; /* type is Namespace: uid of the HOST's namespace, or empty */
+    bool namespace_scoped;                   /* control plane of one namespace */
+    struct str key;                          /* "<ns>/<name>" or "<name>" of the federated object */
+    yyjson_val *object;                      /* the federated object; NULL only for fed_plan_orphan */
+    yyjson_val *fed_namespace;               /* FederatedNamespace of its namespace, or NULL */
+    struct str host_namespace_uid;           /* type is Namespace: uid of the HOST's namespace, or empty */
     const struct fed_cluster_view *clusters; /* all registered clusters, sorted by name */
     size_t n_clusters;
     const struct fed_versions *versions; /* recorded versions, or NULL */
-    bool adopt;                /* take over objects that exist already */
-    bool raw_status;           /* member statuses are collected for this type */
+    bool adopt;                          /* take over objects that exist already */
+    bool raw_status;                     /* member statuses are collected for this type */
 };
 
 /* JSON text of a request, counted references: one text serves all clusters that get the same. */
@@ -71,12 +71,12 @@ struct fed_plan_cluster {
     /* Placed there. When the placement cannot be computed: a version is on record, which must not be forgotten. In a plan of
      * fed_plan_delete: the member is to be asked whether the object is gone before the finalizer goes. */
     bool selected;
-    bool blocks;             /* delete, orphan: not ready, but has or may have the object: nothing may be finished yet */
-    const char *status;      /* FED_STATUS_* known without an operation; NULL: the cluster is not in the status, or has an
+    bool blocks;        /* delete, orphan: not ready, but has or may have the object: nothing may be finished yet */
+    const char *status; /* FED_STATUS_* known without an operation; NULL: the cluster is not in the status, or has an
                                 operation whose result says it */
-    char *error;             /* why, for log and event; or NULL */
-    char *recorded_version;  /* what the version record is to hold unless an operation succeeds; or NULL */
-    yyjson_val *remote;      /* raw_status: the cached object's status (borrowed from the input), or NULL */
+    char *error;        /* why, for log and event; or NULL */
+    char *recorded_version; /* what the version record is to hold unless an operation succeeds; or NULL */
+    yyjson_val *remote;     /* raw_status: the cached object's status (borrowed from the input), or NULL */
 };
 
 struct fed_plan {
@@ -105,10 +105,10 @@ void fed_plan_orphan(const struct fed_plan_input *in, struct fed_plan **ret_plan
 
 /* What follows when a CREATE found an existing object (5.10). */
 struct fed_adoption {
-    struct fed_op *op;   /* update this; or NULL */
-    const char *status;  /* without op: FED_STATUS_OK (nothing to do), or why not */
-    char *error;         /* with a failure; or NULL */
-    char *version;       /* FED_STATUS_OK: version of the object as it is */
+    struct fed_op *op;  /* update this; or NULL */
+    const char *status; /* without op: FED_STATUS_OK (nothing to do), or why not */
+    char *error;        /* with a failure; or NULL */
+    char *version;      /* FED_STATUS_OK: version of the object as it is */
 };
 /* `live` is the complete object as the member returned it. *ret is set always; free with fed_adoption_done. */
 void fed_plan_adopt(const struct fed_plan *plan, const struct fed_plan_input *in, size_t cluster, yyjson_val *live,

@@ -2,7 +2,7 @@
  * Planning removals: objects whose federated object is being deleted, or gone, or no longer placed there (controllers.md
  * 5.11). Only objects that carry the managed label are touched, and a DELETE names the uid that was seen.
  */
-#include "plan_internal.h"
+#include "fed/plan_internal.h"
 
 #include <stdlib.h>
 

@@ -2,7 +2,7 @@
  * The plan for a federated object that is not being deleted (controllers.md 5.4 to 5.10), and adoption. One `struct sync`
  * lives during one call; what all clusters share (template, overrides, the text of a create) is made once, on demand.
  */
-#include "plan_internal.h"
+#include "fed/plan_internal.h"
 
 #include <stdlib.h>
 
@@ -13,7 +13,7 @@ struct sync {
     const struct fed_plan_input *in;
     struct fed_plan *plan; /* NULL during adoption */
     bool prepared;
-    yyjson_doc *base;                /* fed_template_build, frozen; NULL when the template is broken */
+    yyjson_doc *base; /* fed_template_build, frozen; NULL when the template is broken */
     struct error *base_error;
     struct fed_overrides *overrides; /* NULL when they are broken */
     struct error *overrides_error;
@@ -164,8 +164,19 @@ static bool has_own_owners(const struct sync *s)
     return json_path(yyjson_doc_get_root(s->base), "metadata.ownerReferences") != NULL;
 }
 
-/* What was written last is still there, as far as can be seen without building the object: everything but labels is either
- * covered by the version or kept from the live object. Namespaces get labels from elsewhere: they are looked at closely. */
+/* retainReplicas is not part of the recorded hashes: when it is switched off, the replica count may differ although the
+ * version is the one that was written. */
+static bool has_replicas(yyjson_val *fed_object, yyjson_val *desired, yyjson_val *projection)
+{
+    yyjson_val *wanted = json_path(desired, "spec.replicas"), *present = json_path(projection, "spec.replicas");
+
+    return json_path_bool(fed_object, "spec.retainReplicas", false) || !wanted || !present ||
+           json_equal(wanted, present);
+}
+
+/* What was written last is still there, as far as can be seen without building the object: everything but labels and
+ * replicas is either covered by the version or kept from the live object. Namespaces get labels from elsewhere: they are
+ * looked at closely. */
 static bool is_plainly_unchanged(struct sync *s, struct str cluster, const struct live *live, bool same_version)
 {
     if (!same_version)
@@ -176,7 +187,10 @@ static bool is_plainly_unchanged(struct sync *s, struct str cluster, const struc
     if (!s->base || !s->overrides || fed_type_is_namespace(s->in->type) || has_own_owners(s) ||
         fed_overrides_touch_metadata(s->overrides, cluster))
         return false;
-    return has_template_labels(s, live->projection);
+    if (!fed_overrides_has(s->overrides, cluster) || !json_path(live->projection, "spec.replicas"))
+        return has_template_labels(s, live->projection) &&
+               has_replicas(s->in->object, yyjson_doc_get_root(s->base), live->projection);
+    return false;
 }
 
 enum verdict { VERDICT_UNCHANGED, VERDICT_UPDATE, VERDICT_FAILED };
@@ -198,7 +212,8 @@ static enum verdict judge_update(struct sync *s, struct str cluster, const struc
     }
     frozen = json_freeze(built.doc);
     if (same_version)
-        unchanged = member_metadata_equal(yyjson_doc_get_root(frozen), live->projection);
+        unchanged = member_metadata_equal(yyjson_doc_get_root(frozen), live->projection) &&
+                    has_replicas(s->in->object, yyjson_doc_get_root(frozen), live->projection);
     else
         unchanged = member_is_as_desired(s->in->type, yyjson_doc_get_root(frozen), live->projection);
     if (!unchanged)
@@ -222,9 +237,7 @@ static void plan_update(struct sync *s, size_t i)
 
     switch (judge_update(s, c->name, &live, plan_recorded(s->plan, s->in, c->name), &body, &status, &err)) {
     case VERDICT_UPDATE: plan_add_op(s->plan, FED_OP_UPDATE, i, body); break;
-    case VERDICT_FAILED:
-        record_failure(s, i, status, "update", "UpdateInClusterFailed", error_msg(err));
-        break;
+    case VERDICT_FAILED: record_failure(s, i, status, "update", "UpdateInClusterFailed", error_msg(err)); break;
     case VERDICT_UNCHANGED: {
         _cleanup_free_ char *version = fed_version_of(live.generation, live.resource_version);
 
@@ -317,8 +330,9 @@ static void plan_unselected(struct sync *s, size_t i)
 
 static void note_dropped(struct sync *s)
 {
-    static const char message[] = "metadata.%s cannot be set via template to avoid conflicting with controllers in member "
-                                  "clusters. Consider using an override to add or remove elements from this collection.";
+    static const char message[] =
+        "metadata.%s cannot be set via template to avoid conflicting with controllers in member "
+        "clusters. Consider using an override to add or remove elements from this collection.";
     bool writes = false;
 
     for (size_t i = 0; i < s->plan->n_ops; i++)

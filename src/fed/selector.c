@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-#include "violations.h"
+#include "fed/violations.h"
 
 #define NAME_MAX_LEN 63
 
@@ -63,17 +63,19 @@ bool fed_label_value_is_valid(struct str value)
 static void check_key(struct violations *v, const char *path, struct str key)
 {
     if (!fed_label_key_is_valid(key))
-        violations_invalid(v, path, key,
-                           "a label key is an optional DNS subdomain and '/', then at most 63 letters, digits, '-', '_', "
-                           "'.', beginning and ending with a letter or digit");
+        violations_invalid(
+            v, path, key,
+            "a label key is an optional DNS subdomain and '/', then at most 63 letters, digits, '-', '_', "
+            "'.', beginning and ending with a letter or digit");
 }
 
 static void check_value(struct violations *v, const char *path, struct str value)
 {
     if (!fed_label_value_is_valid(value))
-        violations_invalid(v, path, value,
-                           "a label value is empty or at most 63 letters, digits, '-', '_', '.', beginning and ending with a "
-                           "letter or digit");
+        violations_invalid(
+            v, path, value,
+            "a label value is empty or at most 63 letters, digits, '-', '_', '.', beginning and ending with a "
+            "letter or digit");
 }
 
 static void add_requirement(struct fed_selector *s, struct requirement r)

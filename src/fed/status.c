@@ -12,9 +12,9 @@
 bool fed_status_is_recoverable(const char *status)
 {
     static const char *const recoverable[] = {
-        FED_STATUS_CREATION_FAILED,     FED_STATUS_UPDATE_FAILED,       FED_STATUS_DELETION_FAILED,
-        FED_STATUS_LABEL_REMOVAL_FAILED, FED_STATUS_RETRIEVAL_FAILED,   FED_STATUS_CLIENT_RETRIEVAL_FAILED,
-        FED_STATUS_CREATION_TIMED_OUT,  FED_STATUS_UPDATE_TIMED_OUT,    FED_STATUS_DELETION_TIMED_OUT,
+        FED_STATUS_CREATION_FAILED,         FED_STATUS_UPDATE_FAILED,    FED_STATUS_DELETION_FAILED,
+        FED_STATUS_LABEL_REMOVAL_FAILED,    FED_STATUS_RETRIEVAL_FAILED, FED_STATUS_CLIENT_RETRIEVAL_FAILED,
+        FED_STATUS_CREATION_TIMED_OUT,      FED_STATUS_UPDATE_TIMED_OUT, FED_STATUS_DELETION_TIMED_OUT,
         FED_STATUS_LABEL_REMOVAL_TIMED_OUT,
     };
 
@@ -151,7 +151,8 @@ static yyjson_val *find_condition(yyjson_val *previous)
     yyjson_val *list = json_get(previous, "conditions"), *item;
     size_t i, n;
 
-    yyjson_arr_foreach(list, i, n, item) if (str_eqc(json_path_str(item, "type"), FED_CONDITION_PROPAGATION)) return item;
+    yyjson_arr_foreach(list, i, n,
+                       item) if (str_eqc(json_path_str(item, "type"), FED_CONDITION_PROPAGATION)) return item;
     return NULL;
 }
 
@@ -238,8 +239,7 @@ static void build(const struct work *w, yyjson_val *condition, bool transition, 
         json_mut_set_i64(w->doc, root, "observedGeneration", w->in->generation);
     json_mut_set(w->doc, root, "conditions", build_conditions(w, condition, transition, touched));
     if (w->in->n_clusters)
-        json_mut_set(w->doc, root, "clusters",
-                     clusters_changed ? build_clusters(w) : json_mut_copy(w->doc, stored));
+        json_mut_set(w->doc, root, "clusters", clusters_changed ? build_clusters(w) : json_mut_copy(w->doc, stored));
 }
 
 bool fed_status_make(const struct fed_status_input *in, yyjson_mut_doc **ret)

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "fed/names.h"
-#include "violations.h"
+#include "fed/violations.h"
 
 /* One APIResource as written, or as defaulted: slices of the document or of `owned`. */
 struct resource {
@@ -290,8 +290,8 @@ bool fed_type_config_status_patch(struct buf *out, yyjson_val *ftc, int64_t gene
         str_eqc(json_path_str(ftc, "status.propagationController"), sync) &&
         str_eqc(json_path_str(ftc, "status.statusController"), status))
         return false;
-    buf_printf(out,
-               "{\"status\":{\"observedGeneration\":%lld,\"propagationController\":\"%s\",\"statusController\":\"%s\"}}",
-               (long long)generation, sync, status);
+    buf_printf(
+        out, "{\"status\":{\"observedGeneration\":%lld,\"propagationController\":\"%s\",\"statusController\":\"%s\"}}",
+        (long long)generation, sync, status);
     return true;
 }

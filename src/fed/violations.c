@@ -1,5 +1,5 @@
 /* See violations.h. Texts as the API server's field errors have them: users and scripts look for their fragments. */
-#include "violations.h"
+#include "fed/violations.h"
 
 #include <stdlib.h>
 
@@ -8,7 +8,7 @@
 
 #define T1123                                                                                                          \
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start "   \
-    "and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "                       \
+    "and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "                        \
     "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
 #define T1035                                                                                                          \
     "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, " \

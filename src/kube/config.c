@@ -76,6 +76,67 @@ void kube_config_free(struct kube_config *c)
     free(c);
 }
 
+static char **strings_copy(char **v)
+{
+    size_t n = 0;
+
+    if (!v)
+        return NULL;
+    while (v[n])
+        n++;
+    char **copy = mem_array(n + 1, sizeof(*copy));
+    for (size_t i = 0; i < n; i++)
+        copy[i] = mem_strdup(v[i]);
+    return copy;
+}
+
+static struct kube_exec *exec_copy(const struct kube_exec *x)
+{
+    size_t n = 0;
+
+    if (!x)
+        return NULL;
+    struct kube_exec *c = mem_zalloc(sizeof(*c));
+    *c = (struct kube_exec){ .api_version = mem_strdup(x->api_version), .command = mem_strdup(x->command),
+                             .args = strings_copy(x->args), .install_hint = mem_strdup(x->install_hint),
+                             .cluster_config = mem_strdup(x->cluster_config),
+                             .provide_cluster_info = x->provide_cluster_info, .interactive = x->interactive };
+    while (x->env && x->env[n].name)
+        n++;
+    c->env = mem_array(n + 1, sizeof(*c->env));
+    for (size_t i = 0; i < n; i++)
+        c->env[i] = (struct kube_exec_env){ mem_strdup(x->env[i].name), mem_strdup(x->env[i].value) };
+    return c;
+}
+
+struct kube_config *kube_config_copy(const struct kube_config *c)
+{
+    struct kube_config *n = kube_config_new();
+
+    n->server = mem_strdup(c->server);
+    n->proxy_url = mem_strdup(c->proxy_url);
+    n->tls_server_name = mem_strdup(c->tls_server_name);
+    n->tls_skip = c->tls_skip;
+    buf_adds(&n->ca_pem, buf_str(&c->ca_pem));
+    buf_adds(&n->cert_pem, buf_str(&c->cert_pem));
+    buf_adds(&n->key_pem, buf_str(&c->key_pem));
+    n->ca_file = mem_strdup(c->ca_file);
+    n->token = mem_strdup(c->token);
+    n->token_file = mem_strdup(c->token_file);
+    n->username = mem_strdup(c->username);
+    n->password = mem_strdup(c->password);
+    n->exec = exec_copy(c->exec);
+    n->as_user = mem_strdup(c->as_user);
+    n->as_uid = mem_strdup(c->as_uid);
+    n->as_groups = strings_copy(c->as_groups);
+    n->as_extra = strings_copy(c->as_extra);
+    n->namespace_ = mem_strdup(c->namespace_);
+    n->context = mem_strdup(c->context);
+    n->cluster = mem_strdup(c->cluster);
+    n->user = mem_strdup(c->user);
+    return n;
+}
+
 /* --- in a cluster --- */
 
 static char *service_url(void)

@@ -5,6 +5,9 @@
 #include "kube/config.h"
 #include "net/url.h"
 
+/* A deep copy, never NULL. */
+struct kube_config *kube_config_copy(const struct kube_config *c);
+
 /* kube_config_in_cluster with the service account mounted at `folder`. */
 int kube_config_in_cluster_at(const char *folder, struct kube_config **ret, struct error **err);
 

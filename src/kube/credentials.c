@@ -30,7 +30,9 @@ struct credentials {
     struct exec_run *run;
     bool have, has_certificate;
     int64_t expires_s;
+    uint64_t got_ms;
     uint64_t rejected; /* the generation that was refused last */
+    uint64_t asked_ms; /* when on_unauthorized was called last */
     struct error *failure;
     uint64_t failed_ms;
     /* waiting */
@@ -125,6 +127,7 @@ static void take_credential(struct credentials *c, struct exec_credential *cred)
     }
     c->has_certificate = cred->cert_pem != NULL;
     c->have = true;
+    c->got_ms = loop_now(c->loop);
     c->expires_s = cred->expires_s;
     set_header(c, "Bearer", cred->token);
 }
@@ -169,7 +172,10 @@ static int run_plugin(struct credentials *c, struct error **err)
 
 static bool plugin_needed(const struct credentials *c)
 {
-    return !c->have || (c->expires_s && time_wall_s() >= c->expires_s) || c->rejected == c->generation;
+    if (!c->have || c->rejected == c->generation)
+        return true;
+    /* A plugin that hands out expired credentials must not be run in a circle. */
+    return c->expires_s && time_wall_s() >= c->expires_s && loop_now(c->loop) - c->got_ms >= EXEC_PAUSE_MS;
 }
 
 /* --- use --- */
@@ -238,8 +244,9 @@ int credentials_reject(struct credentials *c, uint64_t generation, struct creden
     wait_add(c, w, loop_now(c->loop) + RENEWAL_WAIT_MS);
     if (!loop_timer_active(&c->timer))
         loop_timer_start(c->loop, &c->timer, RENEWAL_WAIT_MS, on_timer, c);
-    if (c->rejected != generation) {
+    if (c->rejected != generation || loop_now(c->loop) - c->asked_ms >= RENEWAL_WAIT_MS) {
         c->rejected = generation;
+        c->asked_ms = loop_now(c->loop);
         c->handlers.on_unauthorized(c->handlers.arg);
     }
     return -EAGAIN;
@@ -290,6 +297,7 @@ static void set_basic(struct credentials *c, const struct kube_config *config)
 /* The token to begin with: of the file, or the one that is configured beside it. */
 static int first_token(struct credentials *c, const struct kube_config *config, struct error **err)
 {
+    _cleanup_error_ struct error *e = NULL;
     char *token = NULL;
     int r;
 
@@ -302,11 +310,11 @@ static int first_token(struct credentials *c, const struct kube_config *config, 
     if (!config->token_file)
         return 0;
     c->read_ms = loop_now(c->loop);
-    r = kube_file_read_token(config->token_file, &token, err);
+    r = kube_file_read_token(config->token_file, &token, &e);
     if (r == 0)
         use_token(c, token);
     kube_secret_free(token);
-    return c->header ? 0 : r;
+    return c->header ? 0 : error_set(err, r, "%s", error_msg(e));
 }
 
 int credentials_new(struct loop *loop, const struct kube_config *config, const struct credentials_handlers *h,

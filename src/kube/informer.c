@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/rtime.h"
 #include "json/split.h"
+#include "kube/object.h"
 #include "kube/watch.h"
 
 #define DEFAULT_PAGE 500u
@@ -36,7 +37,7 @@ struct kube_informer {
     bool from_newest;                    /* the next list must not come from the server's cache */
     struct kube_call *call;
     struct json_split *split;
-    struct watch_parser watch;
+    struct watch_decoder watch;
     uint64_t watch_started_ms;
     bool watch_had_events, watch_expired, in_watch;
     struct loop_timer timer;
@@ -71,15 +72,14 @@ static void set_state(struct kube_informer *i, enum kube_informer_state state, c
 
 /* --- the cache --- */
 
-/* < 0, 0, > 0; resourceVersions compare as integers, otherwise they count as "newer". */
+/* < 0, 0, > 0; resourceVersions that are no integers count as "newer" when they differ. */
 static int compare_versions(struct str a, struct str b)
 {
-    uint64_t x, y;
+    int order;
+
     if (str_eq(a, b))
         return 0;
-    if (str_to_u64(a, &x) < 0 || str_to_u64(b, &y) < 0)
-        return 1;
-    return x < y ? -1 : x > y;
+    return kube_rv_compare(a, b, &order) == 0 ? order : 1;
 }
 
 static void changed(struct kube_informer *i, struct kube_object *old, struct kube_object *new)
@@ -300,42 +300,47 @@ static void watch_error(struct kube_informer *i, yyjson_val *status)
         log_verbose(1, "%s: the watch reports: %.*s", i->path, STRARG(json_path_str(status, "message")));
 }
 
-static bool on_event(void *arg, enum watch_event event, yyjson_val *object)
+static int on_event(void *arg, enum watch_type type, yyjson_val *object)
 {
     struct kube_informer *i = arg;
-    if (event == WATCH_ERROR) {
+    struct kube_object *o = NULL;
+    struct str rv;
+
+    if (type == WATCH_ERROR) {
         watch_error(i, object);
-        return false;
+        return -ECANCELED;
     }
     i->watch_had_events = true;
-    struct str rv = json_path_str(object, "metadata.resourceVersion");
+    rv = json_path_str(object, "metadata.resourceVersion");
     if (rv.n)
         set_string(&i->version, rv);
-    struct kube_object *o = NULL;
-    if (event == WATCH_DELETED)
+    if (type == WATCH_DELETED)
         deleted(i, object);
-    else if (event != WATCH_BOOKMARK && kube_object_new(object, i->config.project, i->config.arg, &o, NULL) == 0)
+    else if (type != WATCH_BOOKMARK && kube_object_new(object, i->config.project, i->config.arg, &o, NULL) == 0)
         store(i, o);
-    return !i->gone;
+    return i->gone ? -ECANCELED : 0;
 }
 
 static bool watch_data(void *arg, struct str bytes)
 {
     struct kube_informer *i = arg;
     _cleanup_error_ struct error *err = NULL;
-    int r = watch_parser_feed(&i->watch, bytes, &err);
-    if (r < 0 && r != -ECANCELED && !i->gone)
-        log_warning("%s: malformed watch: %s", i->path, error_msg(err));
+    int r = watch_feed(&i->watch, bytes, on_event, i, &err);
+
+    if (r < 0 && r != -ECANCELED)
+        log_warning("%s: %s", i->path, error_msg(err));
     return r == 0;
 }
 
-static void watch_done(void *arg, const struct kube_response *resp, const struct error *err)
+static void watch_ended(void *arg, const struct kube_response *resp, const struct error *err)
 {
-    (void)resp;
     struct kube_informer *i = arg;
+    bool lived;
+
+    (void)resp;
     i->call = NULL;
     i->in_watch = false;
-    watch_parser_done(&i->watch);
+    watch_done(&i->watch);
     if (i->gone)
         return;
     if (i->watch_expired || error_http(err) == 410 || error_http(err) == 404) {
@@ -343,7 +348,7 @@ static void watch_done(void *arg, const struct kube_response *resp, const struct
         list_start(i);
         return;
     }
-    bool lived = loop_now(i->loop) - i->watch_started_ms >= SHORT_WATCH_MS || i->watch_had_events;
+    lived = loop_now(i->loop) - i->watch_started_ms >= SHORT_WATCH_MS || i->watch_had_events;
     if (lived)
         backoff_reset(&i->backoff);
     if (lived && !(err && error_http(err)))
@@ -354,14 +359,14 @@ static void watch_done(void *arg, const struct kube_response *resp, const struct
 
 static void watch_start(struct kube_informer *i)
 {
-    static const struct kube_stream_handlers stream = { watch_data, watch_done };
+    static const struct kube_stream_handlers stream = { watch_data, watch_ended };
     uint64_t seconds = 300 + rand_below(300);
     _cleanup_buf_ struct buf query = BUF_INIT((size_t)64 << 10);
     buf_printf(&query, "watch=true&allowWatchBookmarks=true&timeoutSeconds=%llu&resourceVersion=", (unsigned long long)seconds);
     buf_add_urlencoded(&query, str_of(i->version));
     add_selectors(i, &query);
-    watch_parser_done(&i->watch);
-    i->watch = WATCH_PARSER_INIT(on_event, i);
+    watch_done(&i->watch);
+    watch_init(&i->watch, 0);
     i->watch_started_ms = loop_now(i->loop);
     i->watch_had_events = i->watch_expired = false;
     i->in_watch = true;
@@ -391,7 +396,7 @@ static void free_now(void *arg)
 {
     struct kube_informer *i = arg;
     json_split_free(i->split);
-    watch_parser_done(&i->watch);
+    watch_done(&i->watch);
     void *o;
     for (size_t at = 0; set_next(&i->objects, &at, &o);)
         kube_object_unref(o);

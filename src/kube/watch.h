@@ -1,25 +1,30 @@
 /*
- * Framing of a watch stream: JSON objects separated by newlines, arriving in any cuts. Pure: bytes in, events out; a target
- * of fuzzing.
+ * The body of a watch: one JSON event per line, arriving in any pieces. Pure, so that it can be fuzzed alone. For src/kube
+ * only.
  */
 #ifndef KUBE_WATCH_H
 #define KUBE_WATCH_H
 
 #include "json/json.h"
 
-#define WATCH_MAX_LINE ((size_t)32 << 20)
+#define WATCH_LINE_MAX ((size_t)32 << 20)
 
-enum watch_event { WATCH_ADDED, WATCH_MODIFIED, WATCH_DELETED, WATCH_BOOKMARK, WATCH_ERROR };
+enum watch_type { WATCH_ADDED, WATCH_MODIFIED, WATCH_DELETED, WATCH_BOOKMARK, WATCH_ERROR };
 
-struct watch_parser {
-    struct buf line;
-    /* object: of the event; a Status for WATCH_ERROR. false stops. */
-    bool (*on_event)(void *arg, enum watch_event event, yyjson_val *object);
-    void *arg;
+struct watch_decoder {
+    struct buf line; /* the beginning of a line whose end has not come yet */
+    int failed;
 };
-#define WATCH_PARSER_INIT(fn, a) ((struct watch_parser){ .line = BUF_INIT(WATCH_MAX_LINE), .on_event = (fn), .arg = (a) })
-void watch_parser_done(struct watch_parser *w);
-/* 0, -ECANCELED (the handler stopped), -EINVAL (a line is no event), -EFBIG (a line is too long). */
-int watch_parser_feed(struct watch_parser *w, struct str bytes, struct error **err);
+/* max_line: 0 for WATCH_LINE_MAX. */
+void watch_init(struct watch_decoder *d, size_t max_line);
+void watch_done(struct watch_decoder *d);
+
+/* object: borrowed during the call, always a JSON object. Non-zero stops and is returned by watch_feed. */
+typedef int watch_event_fn(void *arg, enum watch_type type, yyjson_val *object);
+
+/* Takes the next bytes and hands out the events that they complete, in order. Empty lines are skipped. 0, -EINVAL (no JSON,
+ * no event, unknown type), -EFBIG (line too long), or what fn returned (*err is not set then). After a failure every call
+ * fails with the same code. A last line without end is no event: the server writes whole lines. */
+int watch_feed(struct watch_decoder *d, struct str bytes, watch_event_fn *fn, void *arg, struct error **err);
 
 #endif

@@ -304,7 +304,7 @@ static int listen_fd(struct str address, int *ret_fd, struct error **err)
 int http_server_new(struct loop *l, struct str address, size_t max_body, http_server_fn *fn, void *arg,
                     struct http_server **ret, struct error **err)
 {
-    int fd;
+    int fd = -1;
     int r = listen_fd(address, &fd, err);
     if (r < 0)
         return r;

@@ -87,8 +87,9 @@ static void expect(const char *line, int status, const char *out, const char *er
 {
     struct outcome o = run(line);
     if (o.status != status || strcmp(o.out, out) != 0 || strcmp(o.err, err) != 0)
-        fail_msg("kubefedctl %s\nstatus %d, expected %d\nstdout \"%s\"\nexpected \"%s\"\nstderr \"%s\"\nexpected \"%s\"", line,
-                 o.status, status, o.out, out, o.err, err);
+        fail_msg(
+            "kubefedctl %s\nstatus %d, expected %d\nstdout \"%s\"\nexpected \"%s\"\nstderr \"%s\"\nexpected \"%s\"",
+            line, o.status, status, o.out, out, o.err, err);
     outcome_done(&o);
 }
 
@@ -153,7 +154,8 @@ static void usage_errors(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct outcome o = run(rows[i].line);
-        _cleanup_free_ char *first = mem_printf("Error: %s\n", rows[i].text), *last = mem_printf("\n\n%s\n", rows[i].text);
+        _cleanup_free_ char *first = mem_printf("Error: %s\n", rows[i].text),
+                            *last = mem_printf("\n\n%s\n", rows[i].text);
         assert_int_equal(o.status, 1);
         assert_string_equal(o.out, "");
         assert_true(str_has_prefix(str_of(o.err), str_of(first)));
@@ -174,7 +176,8 @@ static void suggestions(void **state)
            "Error: unknown command \"frobnicate\" for \"kubefedctl\"\nRun 'kubefedctl --help' for usage.\n"
            "unknown command \"frobnicate\" for \"kubefedctl\"\n");
     struct outcome o = run("join a --secret-nmae=x");
-    assert_true(str_has_prefix(str_of(o.err), STR("Error: unknown flag: --secret-nmae\n\nDid you mean this?\n\t--secret-name\n\n")));
+    assert_true(str_has_prefix(str_of(o.err),
+                               STR("Error: unknown flag: --secret-nmae\n\nDid you mean this?\n\t--secret-name\n\n")));
     outcome_done(&o);
 }
 
@@ -215,8 +218,16 @@ static void help_texts(void **state)
 
 static void every_verb_explains_itself(void **state)
 {
-    static const char *const names[] = { "join", "unjoin", "enable", "disable", "federate", "version", "help",
-                                         "orphaning-deletion enable", "orphaning-deletion disable", "orphaning-deletion status" };
+    static const char *const names[] = { "join",
+                                         "unjoin",
+                                         "enable",
+                                         "disable",
+                                         "federate",
+                                         "version",
+                                         "help",
+                                         "orphaning-deletion enable",
+                                         "orphaning-deletion disable",
+                                         "orphaning-deletion status" };
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
         _cleanup_free_ char *line = mem_printf("%s --help", names[i]), *help = mem_printf("help %s", names[i]);
@@ -295,8 +306,9 @@ static void kubeconfig_errors(void **state)
 {
     (void)state;
     expect_config_error(CONFIG("host"), "join a --host-cluster-context nosuch", "context \"nosuch\" does not exist");
-    expect_config_error(CONFIG("\"arn:aws:x/y\""), "join a",
-                        "host-cluster-name must be set if the name of the host cluster context contains one of \":\" or \"/\"");
+    expect_config_error(
+        CONFIG("\"arn:aws:x/y\""), "join a",
+        "host-cluster-name must be set if the name of the host cluster context contains one of \":\" or \"/\"");
     expect_config_error(CONFIG("admin@Host"), "join a", "\"a-admin@Host\" cannot be the name of the ServiceAccount");
     expect_config_error(CONFIG("host"), "unjoin A_b", "\"A_b\" cannot be the name of a cluster");
     expect_config_error(CONFIG("host"), "join a --secret-name S", "\"S\" cannot be the name of a Secret");
@@ -306,7 +318,8 @@ static void kubeconfig_errors(void **state)
 static void unreachable_host(void **state)
 {
     (void)state;
-    expect_config_error(CONFIG("host"), "join a", "Failed to get kubefed clientset: cannot reach the host cluster (context \"host\"");
+    expect_config_error(CONFIG("host"), "join a",
+                        "Failed to get kubefed clientset: cannot reach the host cluster (context \"host\"");
     expect_config_error(CONFIG("host"), "enable configmaps", "127.0.0.1:1");
     expect_config_error(CONFIG("host"), "federate cm x", "127.0.0.1:1");
 }
@@ -340,15 +353,17 @@ static void federate_documents(void **state)
                                    "    metadata:\n"
                                    "      labels:\n"
                                    "        l: \"1\"\n";
-    struct outcome o = run_with("federate -f - -n shop",
-                                "# nothing\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: n1}\n---\n\n---\n"
-                                "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: ConfigMap\n"
-                                "  metadata: {name: greet, labels: {l: '1'}, annotations: {x: y}}\n  data: {lang: en}\n");
+    struct outcome o = run_with(
+        "federate -f - -n shop",
+        "# nothing\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: n1}\n---\n\n---\n"
+        "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: ConfigMap\n"
+        "  metadata: {name: greet, labels: {l: '1'}, annotations: {x: y}}\n  data: {lang: en}\n");
     (void)state;
     assert_int_equal(o.status, 0);
     assert_string_equal(o.out, expected);
-    assert_non_null(strstr(o.err, "Annotations defined for ConfigMap \"shop/greet\" will not appear in the template of the "
-                                  "federated resource: map["));
+    assert_non_null(strstr(o.err,
+                           "Annotations defined for ConfigMap \"shop/greet\" will not appear in the template of the "
+                           "federated resource: map["));
     outcome_done(&o);
 }
 

@@ -132,8 +132,8 @@ static void ways_to_write(void **state)
         struct buf b = BUF_INIT(4096);
         parse(&p, rows[i].line);
         assert_ok(p.result, p.err);
-        buf_printf(&b, "name=%s ns=%s dry=%d force=%d strict=%d v=%d skip=", p.o.name, p.o.ns, p.o.dry, p.o.force, p.o.strict,
-                   p.o.v);
+        buf_printf(&b, "name=%s ns=%s dry=%d force=%d strict=%d v=%d skip=", p.o.name, p.o.ns, p.o.dry, p.o.force,
+                   p.o.strict, p.o.v);
         for (size_t k = 0; k < p.o.skip.n; k++)
             buf_printf(&b, "%s%s", k ? "," : "", p.o.skip.v[k]);
         buf_addz(&b, " args=");
@@ -163,14 +163,18 @@ static void errors(void **state)
         { "-dn", "flag needs an argument: 'n' in -dn", NULL },
         { "--=x", "bad flag syntax: --=x", NULL },
         { "---x", "bad flag syntax: ---x", NULL },
-        { "--strict=maybe", "invalid argument \"maybe\" for \"--strict\" flag: strconv.ParseBool: parsing \"maybe\": invalid syntax",
+        { "--strict=maybe",
+          "invalid argument \"maybe\" for \"--strict\" flag: strconv.ParseBool: parsing \"maybe\": invalid syntax",
           NULL },
-        { "-d=2", "invalid argument \"2\" for \"-d, --dry-run\" flag: strconv.ParseBool: parsing \"2\": invalid syntax", NULL },
-        { "-v x", "invalid argument \"x\" for \"-v, --v\" flag: strconv.ParseInt: parsing \"x\": invalid syntax", NULL },
+        { "-d=2", "invalid argument \"2\" for \"-d, --dry-run\" flag: strconv.ParseBool: parsing \"2\": invalid syntax",
+          NULL },
+        { "-v x", "invalid argument \"x\" for \"-v, --v\" flag: strconv.ParseInt: parsing \"x\": invalid syntax",
+          NULL },
         { "-v 2147483648",
           "invalid argument \"2147483648\" for \"-v, --v\" flag: strconv.ParseInt: parsing \"2147483648\": value out of range",
           NULL },
-        { "--size=-1", "invalid argument \"-1\" for \"--size\" flag: strconv.ParseUint: parsing \"-1\": invalid syntax", NULL },
+        { "--size=-1", "invalid argument \"-1\" for \"--size\" flag: strconv.ParseUint: parsing \"-1\": invalid syntax",
+          NULL },
         { "--wait=5", "invalid argument \"5\" for \"--wait\" flag: time: missing unit in duration \"5\"", NULL },
     };
     (void)state;
@@ -206,10 +210,25 @@ static void first_argument(void **state)
         const char *line;
         int expected;
     } rows[] = {
-        { "", -1 },           { "join", 0 },         { "--dry-run join", 1 }, { "--name x join", 2 },   { "--name=x join", 1 },
-        { "-n x join", 2 },   { "-nx join", 1 },     { "-n=x join", 1 },      { "-d join", 1 },         { "-dn x join", 2 },
-        { "-dnx join", 1 },   { "-- join", -1 },     { "--help join", 1 },    { "-h join", 1 },         { "--unknown x join", 2 },
-        { "--unknown=x join", 1 }, { "--name", -1 }, { "- join", 0 },         { "--dry_run join", 1 },
+        { "", -1 },
+        { "join", 0 },
+        { "--dry-run join", 1 },
+        { "--name x join", 2 },
+        { "--name=x join", 1 },
+        { "-n x join", 2 },
+        { "-nx join", 1 },
+        { "-n=x join", 1 },
+        { "-d join", 1 },
+        { "-dn x join", 2 },
+        { "-dnx join", 1 },
+        { "-- join", -1 },
+        { "--help join", 1 },
+        { "-h join", 1 },
+        { "--unknown x join", 2 },
+        { "--unknown=x join", 1 },
+        { "--name", -1 },
+        { "- join", 0 },
+        { "--dry_run join", 1 },
     };
     struct flag_set set = { flags, ARRAY_SIZE(flags), NULL };
     (void)state;
@@ -225,8 +244,9 @@ static void first_argument(void **state)
 /* No sequence of odd words may crash the parser. */
 static void random_words(void **state)
 {
-    static const char *const words[] = { "-",  "--",  "---", "-=", "--=", "-n",  "-d", "--name", "--name=", "--skip", ",",
-                                         "-v", "-vv", "''",  "-s", "a",   "-dh", "=",  "--_",    "-n=",     "--strict=" };
+    static const char *const words[] = { "-",      "--",      "---",    "-=", "--=", "-n",  "-d",
+                                         "--name", "--name=", "--skip", ",",  "-v",  "-vv", "''",
+                                         "-s",     "a",       "-dh",    "=",  "--_", "-n=", "--strict=" };
     (void)state;
     unit_seed();
     for (int round = 0; round < 5000; round++) {
@@ -245,7 +265,7 @@ static void random_words(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults),           cmocka_unit_test(ways_to_write), cmocka_unit_test(errors),
+        cmocka_unit_test(defaults),           cmocka_unit_test(ways_to_write),  cmocka_unit_test(errors),
         cmocka_unit_test(help_stops_reading), cmocka_unit_test(first_argument), cmocka_unit_test(random_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,9 +9,12 @@ static void distances(void **state)
         const char *a, *b;
         size_t expected;
     } rows[] = {
-        { "", "", 0 },        { "a", "", 1 },         { "", "abc", 3 },       { "join", "join", 0 },  { "JOIN", "join", 0 },
-        { "jion", "join", 1 }, { "jon", "join", 1 },  { "joiin", "join", 1 }, { "jain", "join", 1 },  { "enable", "disable", 3 },
-        { "ab", "ba", 1 },    { "abcd", "badc", 2 },
+        { "", "", 0 },         { "a", "", 1 },
+        { "", "abc", 3 },      { "join", "join", 0 },
+        { "JOIN", "join", 0 }, { "jion", "join", 1 },
+        { "jon", "join", 1 },  { "joiin", "join", 1 },
+        { "jain", "join", 1 }, { "enable", "disable", 3 },
+        { "ab", "ba", 1 },     { "abcd", "badc", 2 },
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {

@@ -1,0 +1,118 @@
+/* FederatedTypeConfig: defaults, rules (api-and-cli.md 4.4, 9.1), status. */
+#include "fed/typeconfig.h"
+
+#include "fed_test.h"
+
+#define TARGET "'targetType':{'group':'apps','version':'v1','kind':'Deployment','pluralName':'deployments','scope':'Namespaced'}"
+#define FEDERATED                                                                                                      \
+    "'federatedType':{'group':'types.kubefed.io','version':'v1beta1','kind':'FederatedDeployment',"                    \
+    "'pluralName':'federateddeployments','scope':'Namespaced'}"
+
+static void complete(void **state)
+{
+    _cleanup_(fed_type_config_freep) struct fed_type_config *c = NULL, *copy = NULL;
+    _cleanup_error_ struct error *err = NULL;
+
+    (void)state;
+    assert_ok(fed_type_config_decode(J("{'metadata':{'name':'deployments.apps'},'spec':{'propagation':'Enabled'," TARGET
+                                       "," FEDERATED "}}"), &c, &err), err);
+    assert_string_equal(c->name, "deployments.apps");
+    assert_string_equal(c->target.group, "apps");
+    assert_string_equal(c->target.kind, "Deployment");
+    assert_true(c->target.namespaced && c->federated.namespaced && c->propagation_enabled);
+    assert_false(c->status_collection || c->has_status_type || fed_type_is_namespace(c));
+    copy = fed_type_config_copy(c);
+    assert_true(fed_type_config_equal(c, copy));
+    copy->propagation_enabled = false;
+    assert_false(fed_type_config_equal(c, copy));
+}
+
+/* What may be left out, and that webhooks are stricter. */
+static void defaults(void **state)
+{
+    static const char text[] =
+        "{'metadata':{'name':'services'},'spec':{'propagation':'Disabled','statusCollection':'Enabled',"
+        "'targetType':{'version':'v1','kind':'Service','scope':'Namespaced'},"
+        "'federatedType':{'group':'types.kubefed.io','version':'v1beta1','kind':'FederatedService','scope':'Namespaced'},"
+        "'statusType':{'kind':'FederatedServiceStatus','scope':'Namespaced'}}}";
+    _cleanup_(fed_type_config_freep) struct fed_type_config *c = NULL;
+    struct error *err = NULL;
+
+    (void)state;
+    assert_ok(fed_type_config_decode(J(text), &c, &err), err);
+    assert_string_equal(c->target.plural, "services");
+    assert_string_equal(c->target.group, "");
+    assert_string_equal(c->federated.plural, "federatedservices");
+    assert_true(c->has_status_type && c->status_collection && !c->propagation_enabled);
+    assert_string_equal(c->status.plural, "federatedservicestatuses");
+    assert_string_equal(c->status.group, "types.kubefed.io");
+    assert_string_equal(c->status.version, "v1beta1");
+    assert_refused(fed_type_config_validate(J(text), &err), err, "spec.targetType.pluralName: Required value");
+}
+
+static void namespaces(void **state)
+{
+    _cleanup_(fed_type_config_freep) struct fed_type_config *c = make_type("", "v1", "Namespace", "namespaces", false);
+
+    (void)state;
+    assert_true(fed_type_is_namespace(c));
+    assert_false(c->target.namespaced);
+    assert_true(c->federated.namespaced); /* whatever its scope field says */
+}
+
+static void violations(void **state)
+{
+    static const char empty[] =
+        "[name: Invalid value: \"x\": name must be 'TARGET_PLURAL_NAME(.TARGET_GROUP_NAME)', "
+        "spec.targetType.version: Required value, spec.targetType.kind: Required value, "
+        "spec.targetType.pluralName: Required value, spec.targetType.scope: Required value, "
+        "spec.propagation: Required value, spec.federatedType.group: Required value, "
+        "spec.federatedType.version: Required value, spec.federatedType.kind: Required value, "
+        "spec.federatedType.pluralName: Required value, spec.federatedType.scope: Required value]";
+    struct error *err = NULL;
+    struct fed_type_config *c = NULL;
+
+    (void)state;
+    assert_int_equal(fed_type_config_validate(J("{'metadata':{'name':'x'},'spec':{}}"), &err), -EINVAL);
+    assert_string_equal(err->msg, empty);
+    error_free(err);
+    err = NULL;
+    assert_refused(fed_type_config_decode(J("{'metadata':{'name':'deployments.apps'},'spec':{'propagation':'Enabled'," TARGET
+                                            ",'federatedType':{'group':'types','version':'v1beta1','kind':'F',"
+                                            "'pluralName':'fs','scope':'Namespaced'}}}"), &c, &err), err,
+                   "spec.federatedType.group: Invalid value: \"types\": should be a domain with at least one dot");
+    assert_refused(fed_type_config_decode(J("{'metadata':{'name':'deployments.apps'},'spec':{'propagation':'On'," TARGET
+                                            "," FEDERATED ",'statusCollection':''}}"), &c, &err), err,
+                   "[spec.propagation: Unsupported value: \"On\": supported values: \"Enabled\", \"Disabled\", "
+                   "spec.statusCollection: Required value]");
+    assert_refused(fed_type_config_decode(J("{'metadata':{'name':'1a.apps'},'spec':{'propagation':'Enabled',"
+                                            "'targetType':{'group':'apps','version':'V1','kind':'K_','pluralName':'1a',"
+                                            "'scope':'x'}," FEDERATED "}}"), &c, &err), err,
+                   "start with an alphabetic character");
+    assert_refused(fed_type_config_decode(J("{'spec':{'targetType':1}}"), &c, &err), err, "spec.targetType");
+    assert_refused(fed_type_config_decode(J("[]"), &c, &err), err, "must be an object");
+    assert_refused(fed_type_config_decode(NULL, &c, &err), err, "must be an object");
+}
+
+static void status(void **state)
+{
+    _cleanup_buf_ struct buf b = BUF_INIT(4096);
+
+    (void)state;
+    assert_true(fed_type_config_status_patch(&b, J("{}"), 3, true, false));
+    assert_json_text(buf_str(&b), "{'status':{'observedGeneration':3,'propagationController':'Running',"
+                                  "'statusController':'NotRunning'}}");
+    assert_false(fed_type_config_status_patch(&b, text_val(buf_str(&b)), 3, true, false));
+    assert_true(fed_type_config_status_patch(&b, J("{'status':{'observedGeneration':3,'propagationController':'Running'}}"), 3,
+                                             true, false));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(complete), cmocka_unit_test(defaults), cmocka_unit_test(namespaces),
+        cmocka_unit_test(violations), cmocka_unit_test(status),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
