@@ -29,7 +29,7 @@ def _given():
 
 def _built(say):
     folder = cache_folder()
-    if not all(os.access(os.path.join(folder, p), os.X_OK) for p in PROGRAMS[1:]):
+    if not os.path.exists(os.path.join(folder, "built")):
         say(f"Kubernetes {VERSION} is not built yet; that takes some minutes, once")
         if subprocess.run([os.path.join(HERE, "build-kubernetes")], stdout=subprocess.DEVNULL).returncode != 0:
             raise Trouble("Kubernetes could not be built; the messages above say why")

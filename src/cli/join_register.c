@@ -103,8 +103,7 @@ static int fill_spec(struct join *j, yyjson_mut_doc *doc, yyjson_mut_val *spec, 
         yyjson_mut_arr_append(list, json_mut_new_str(doc, STR("*")));
         json_mut_set(doc, spec, "disabledTLSValidations", list);
     }
-    if (c->proxy_url && c->proxy_url[0])
-        json_mut_set_str(doc, spec, "proxyURL", str_of(c->proxy_url));
+    json_mut_set_str(doc, spec, "proxyURL", c->proxy_url ? str_of(c->proxy_url) : STR(""));
     return 0;
 }
 

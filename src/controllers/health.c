@@ -203,6 +203,7 @@ static void on_cluster(void *arg, struct cluster *c, enum cluster_event e)
         discharge(c);
     } else if (p && (e == CLUSTER_CONNECTED || e == CLUSTER_DISCONNECTED)) {
         stop_probe(p);
+        free(TAKE_PTR(p->version));      /* it may be another API server now */
         schedule(p, 0);
     }
 }

@@ -8,8 +8,9 @@
 #include "controllers/health.h"
 #include "controllers/typeconfigs.h"
 
-/* lastProbeTime of an unchanged cluster is written this often instead of every period (P-09). */
-#define HEARTBEAT_S 60
+/* lastProbeTime of an unchanged cluster is written every so many probes, but at least once a minute (P-09). */
+#define HEARTBEAT_PROBES 6
+#define HEARTBEAT_MAX_S 60
 /* Passes of one type under way at once: bounds memory, not throughput (the clients limit their requests themselves). */
 #define MAX_PASSES 128u
 
@@ -48,6 +49,12 @@ static void start_shared(struct manager *m, struct kube_client *host)
         .client = host, .ns = limited, .on_loaded = on_versions_loaded, .arg = m });
 }
 
+static int64_t heartbeat_s(const struct fed_config *config)
+{
+    int64_t period = MAX(config->health_period_ns / (1000 * NSEC_PER_MS), (int64_t)1);
+    return MAX(MIN(HEARTBEAT_PROBES * period, (int64_t)HEARTBEAT_MAX_S), period);
+}
+
 struct manager *manager_start(struct kube_client *host, const struct fed_config *config, const char *system_namespace)
 {
     struct manager *m = mem_zalloc(sizeof(*m));
@@ -72,7 +79,7 @@ struct manager *manager_start(struct kube_client *host, const struct fed_config 
         .timeout_ms = (uint64_t)(config->health_timeout_ns / NSEC_PER_MS),
         .failure_threshold = config->failure_threshold,
         .success_threshold = config->success_threshold,
-        .heartbeat_s = HEARTBEAT_S,
+        .heartbeat_s = heartbeat_s(config),
     });
     if (config->push_reconciler)
         m->types = type_configs_start(&m->env);

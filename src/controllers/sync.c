@@ -237,6 +237,7 @@ void sync_stop(struct sync *s)
     map_done(&s->passes);
     map_done(&s->flights);
     map_done(&s->failing);
+    repairs_done(&s->repairs);
     map_done(&s->members);
     fed_type_config_free(s->type);
     free(s->component);

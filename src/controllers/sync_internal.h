@@ -10,6 +10,7 @@
 #define CONTROLLERS_SYNC_INTERNAL_H
 
 #include "base/map.h"
+#include "controllers/repairs.h"
 #include "controllers/sync.h"
 #include "fed/plan.h"
 #include "kube/workqueue.h"
@@ -39,6 +40,7 @@ struct sync {
     struct map passes;                   /* by key: running struct pass */
     struct map flights;                  /* by "<cluster>\n<key>": struct flight */
     struct map failing;                  /* keys whose last pass left something undone */
+    struct repairs repairs;
     struct clusters_listener clusters_listener;
     struct namespaces_listener namespaces_listener;
     struct loop_timer gate_timer;

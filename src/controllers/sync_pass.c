@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/rtime.h"
 #include "controllers/sync_internal.h"
 #include "fed/names.h"
 
@@ -285,6 +286,33 @@ static void mark_blocked(struct pass *p)
     }
 }
 
+/* The template and overrides are in place there already, so that somebody else must have changed the object. */
+static bool is_repair(const struct pass *p, const struct fed_op *op)
+{
+    return op->kind == FED_OP_UPDATE && p->versions && fed_versions_get(p->versions, p->views[op->cluster].name).n > 0 &&
+           fed_versions_match(p->versions, str_of(p->plan->template_hash), str_of(p->plan->overrides_hash));
+}
+
+/* Another writer that changes an object again and again is answered ever more slowly. */
+static void mark_fights(struct pass *p)
+{
+    struct sync *s = p->sync;
+    for (size_t i = 0; i < p->plan->n_ops; i++) {
+        const struct fed_op *op = &p->plan->ops[i];
+        struct pass_result *r = &p->results[op->cluster];
+        if (r->blocked || !is_repair(p, op))
+            continue;
+        uint64_t wait = repairs_ask(&s->repairs, p->views[op->cluster].name, str_of(p->key), time_mono_ms());
+        if (!wait)
+            continue;
+        r->blocked = true;
+        r->status = FED_STATUS_UPDATE_FAILED;
+        workqueue_add_after(s->queue, str_of(p->key), wait);
+        log_verbose(1, "%s \"%s\", cluster \"%" PRIstr "\": another writer changes it again and again; repaired in %llu ms",
+                    s->type->federated.kind, p->key, STRARG(p->views[op->cluster].name), (unsigned long long)wait);
+    }
+}
+
 void pass_plan(struct pass *p, void (*planner)(const struct fed_plan_input *, struct fed_plan **),
                void (*applied)(struct pass *p))
 {
@@ -293,6 +321,7 @@ void pass_plan(struct pass *p, void (*planner)(const struct fed_plan_input *, st
     take_known_results(p);
     record_plan_events(p);
     mark_blocked(p);
+    mark_fights(p);
     p->applied = applied;
     apply_start(p);
 }

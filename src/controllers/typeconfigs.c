@@ -190,6 +190,7 @@ static void reconcile_type(struct type_configs *t, struct kube_object *o, yyjson
                            const struct fed_type_config *type)
 {
     struct str key = kube_object_key(o);
+    bool out_of_scope = t->env->namespace_scoped && !type->target.namespaced;
     if (o->deleting) {
         stop_type(t, key);
         if (is_namespaces_key(t, key))
@@ -200,7 +201,8 @@ static void reconcile_type(struct type_configs *t, struct kube_object *o, yyjson
             workqueue_done(t->queue, key);
         return;
     }
-    if (!fed_has_finalizer(root, FED_TYPE_CONFIG_FINALIZER)) {
+    /* What this control plane never runs needs no clean-up either (controllers.md 3, step 2). */
+    if (!out_of_scope && !fed_has_finalizer(root, FED_TYPE_CONFIG_FINALIZER)) {
         patch_finalizer(t, o, root, true);
         return;
     }

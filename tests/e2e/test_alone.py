@@ -156,6 +156,10 @@ def killed_in_the_middle_of_deletions_it_converges(t):
             expect(len(member.list(k.CONFIGMAPS, namespace, "kubefed.io/managed=true")), 0, f"objects left in {name}")
 
 
+def terminating(apis):
+    return [ns["metadata"]["name"] for api in apis for ns in api.list(k.NAMESPACES) if ns["status"].get("phase") == "Terminating"]
+
+
 @test(alone=True, smoke=True)
 def silence_and_a_restart_write_nothing(t):
     """Ten quiet seconds, then a restart: no API server sees a single write but the lock and the heartbeats."""
@@ -166,6 +170,8 @@ def silence_and_a_restart_write_nothing(t):
         namespace = t.namespace()
         example(t, namespace)
         all_propagated(t, namespace)
+        # What earlier tests left is still being removed by Kubernetes.
+        eventually(lambda: expect(terminating(apis), [], "namespaces that are terminating"), 120)
         settle(apis, 2, ignore=HEARTBEATS)
         before = [write_counts(a) for a in apis]
         time.sleep(10)

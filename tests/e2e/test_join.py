@@ -87,7 +87,7 @@ def join_creates_exactly_the_documented_objects(t):
     server, ca = t.env.entry("member1")
     expect(spec["apiEndpoint"], server, "apiEndpoint")
     expect(base64.b64decode(spec["caBundle"]).strip(), base64.b64decode(ca).strip(), "caBundle")
-    expect(spec["proxyURL"], "", "proxyURL")
+    expect(spec.get("proxyURL"), "", "proxyURL")
     assert spec["secretRef"]["name"].startswith("member1-"), spec["secretRef"]
     secret = token_works(t, plane, "member1", "member1")
     expect(list(secret["data"]), ["token"], "keys of the Secret")

@@ -49,7 +49,7 @@ def arrays_are_patched_by_index(t):
         "spec": {"containers": [{"name": "one", "image": "i:1"}, {"name": "two", "image": "i:2"}]}}}}
     path = "/spec/template/spec/containers"
     t.federate(FDEPLOY, namespace, "web", template, clusters=["member1"], overrides=[overrides(
-        "member1", {"op": "remove", "path": f"{path}/0"}, {"op": "add", "path": f"{path}/0", "value": {"name": "zero", "image": "i:0"}},
+        "member1", {"op": "add", "path": f"{path}/0", "value": {"name": "zero", "image": "i:0"}}, {"op": "remove", "path": f"{path}/1"},
         {"op": "add", "path": f"{path}/-", "value": {"name": "last", "image": "i:9"}}, {"path": f"{path}/1/image", "value": "i:22"})])
     t.propagated(FDEPLOY, namespace, "web", ["member1"])
     containers = live(t, "member1", namespace, "web", k.DEPLOYMENTS)["spec"]["template"]["spec"]["containers"]
