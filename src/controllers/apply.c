@@ -13,6 +13,7 @@ struct flight {
     struct sync *sync;
     struct pass *pass;                   /* NULL: nobody waits any longer */
     char *key, *cluster;
+    char *uid;                           /* of the member object as it was planned on, or NULL */
     size_t index;                        /* of the cluster in the pass */
     enum fed_op_kind kind;
     struct kube_call *call;
@@ -52,6 +53,7 @@ static void flight_free(struct flight *f)
         kube_call_cancel(f->call);
     free(f->key);
     free(f->cluster);
+    free(f->uid);
     free(f);
 }
 
@@ -118,7 +120,7 @@ static void flight_wrote(struct flight *f, yyjson_val *live)
     struct sync_member *m = sync_member_find(s, str_of(f->cluster));
     _cleanup_free_ char *version = fed_object_version(live);
     if (m) {
-        struct kube_object *cached = kube_informer_learn(m->informer, live);
+        struct kube_object *cached = kube_informer_learn_new(m->informer, live);
         struct str rv = json_path_str(live, "metadata.resourceVersion");
         if (!cached || !str_eq(kube_object_rv(cached), rv))
             sync_enqueue(s, str_of(f->key));     /* somebody else has written since */
@@ -148,7 +150,7 @@ static void flight_deleted(struct flight *f, yyjson_val *answer)
         kube_informer_learn(m->informer, answer);
     if (m && !terminating) {
         _cleanup_free_ char *member_key = sync_member_key(f->sync, str_of(f->key));
-        kube_informer_forget(m->informer, str_of(member_key), STR_NULL);
+        kube_informer_forget(m->informer, str_of(member_key), str_of(f->uid));
     }
     if (f->pass) {
         f->pass->results[f->index].status = terminating ? FED_STATUS_WAITING_FOR_REMOVAL : NULL;
@@ -162,7 +164,7 @@ static void flight_unlabelled(struct flight *f)
     struct sync_member *m = sync_member_find(f->sync, str_of(f->cluster));
     _cleanup_free_ char *member_key = sync_member_key(f->sync, str_of(f->key));
     if (m)
-        kube_informer_forget(m->informer, str_of(member_key), STR_NULL);
+        kube_informer_forget(m->informer, str_of(member_key), str_of(f->uid));
     if (f->pass)
         f->pass->results[f->index].status = NULL;
     flight_end(f);
@@ -331,6 +333,8 @@ void apply_start(struct pass *p)
         f->cluster = mem_strdup(p->clusters->v[op->cluster].name);
         f->index = op->cluster;
         f->kind = op->kind;
+        if (p->views[op->cluster].obj)
+            f->uid = str_dup(p->views[op->cluster].obj->uid);
         _cleanup_free_ char *id = flight_id(str_of(f->cluster), str_of(f->key));
         map_put(&s->flights, str_of(id), f);
         p->results[op->cluster].waiting = true;

@@ -114,6 +114,10 @@ static void on_object(void *arg, struct kube_object *old, struct kube_object *ne
     if (old && new && old->generation == new->generation && old->deleting == new->deleting &&
         str_eq(kube_object_uid(old), kube_object_uid(new)) && has_finalizer(new))
         return;                          /* status or metadata only (P-08) */
+    if (!new && sync_vanished(old)) {
+        kube_object_unref(map_remove(&s->vanished, kube_object_key(old)));
+        map_put(&s->vanished, kube_object_key(old), kube_object_ref(old));
+    }
     sync_enqueue(s, kube_object_key(new ? new : old));
 }
 
@@ -237,6 +241,9 @@ void sync_stop(struct sync *s)
     map_done(&s->passes);
     map_done(&s->flights);
     map_done(&s->failing);
+    for (size_t i = 0; map_next(&s->vanished, &i, &e);)
+        kube_object_unref(e.val);
+    map_done(&s->vanished);
     repairs_done(&s->repairs);
     map_done(&s->members);
     fed_type_config_free(s->type);

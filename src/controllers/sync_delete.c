@@ -5,9 +5,12 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/rtime.h"
 #include "controllers/sync_internal.h"
 #include "fed/names.h"
 
+/* How old an object may be of which sync_vanished is said. */
+#define VANISHED_MAX_S 60
 #define NOT_READY_MESSAGE "the following clusters were not ready: "
 
 /* One live GET before the finalizer goes. */
@@ -192,6 +195,46 @@ void pass_delete(struct pass *p)
     else
         pass_plan(p, fed_plan_delete, deletion_applied);
 }
+
+/* --- vanished --- */
+
+/* An API server lets an object go that gets its finalizer in the very moment of its deletion: nothing would clean up after
+ * it. The finalizer of a user who takes it away by hand is seen to go first, and an object that was lost otherwise (a host
+ * restored from a backup) is older: what belongs to such objects is only let go. */
+bool sync_vanished(const struct kube_object *last)
+{
+    _cleanup_json_ yyjson_doc *doc = NULL;
+    int64_t created;
+
+    if (last->deleting || json_parse(kube_object_body(last), &doc, NULL) < 0)
+        return false;
+    yyjson_val *root = yyjson_doc_get_root(doc);
+    return fed_has_finalizer(root, FED_SYNC_FINALIZER) && !fed_wants_orphaning(root) &&
+           time_parse_rfc3339(json_path_str(root, "metadata.creationTimestamp"), &created) == 0 &&
+           time_wall_s() - created <= VANISHED_MAX_S;
+}
+
+static void remains_removed(struct pass *p)
+{
+    struct sync *s = p->sync;
+    bool left = false;
+    for (size_t i = 0; i < p->clusters->n; i++)
+        left |= is_blocked(p, i) || is_failed(p, i) || is_remaining(p, i);
+    if (!left)
+        kube_object_unref(map_remove(&s->vanished, str_of(p->key)));
+    pass_end(p, left ? PASS_RETRY : PASS_DONE);
+}
+
+void pass_remains(struct pass *p)
+{
+    log_verbose(1, "%s \"%s\" was deleted while it got its finalizer: its objects are removed",
+                p->sync->type->federated.kind, p->key);
+    p->deletion = true;
+    drop_versions(p);
+    pass_plan(p, fed_plan_delete, remains_removed);
+}
+
+/* --- without federated object --- */
 
 void pass_orphan(struct pass *p)
 {

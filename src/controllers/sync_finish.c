@@ -101,7 +101,8 @@ static yyjson_val *newest_status(struct pass *p)
 
 void pass_finish(struct pass *p)
 {
-    remember_versions(p);
+    if (kube_informer_get(p->sync->objects, str_of(p->key)))
+        remember_versions(p);
     if (superseded(p)) {
         pass_end(p, outcome_of(p));
         return;

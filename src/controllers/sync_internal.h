@@ -40,6 +40,7 @@ struct sync {
     struct map passes;                   /* by key: running struct pass */
     struct map flights;                  /* by "<cluster>\n<key>": struct flight */
     struct map failing;                  /* keys whose last pass left something undone */
+    struct map vanished;                 /* by key: last struct kube_object of those that went in spite of their finalizer */
     struct repairs repairs;
     struct clusters_listener clusters_listener;
     struct namespaces_listener namespaces_listener;
@@ -131,6 +132,10 @@ void pass_finish(struct pass *p);
 
 /* sync_delete.c */
 void pass_delete(struct pass *p);
+/* Was the federated object, whose last state this is, deleted in spite of its finalizer? */
+bool sync_vanished(const struct kube_object *last);
+/* Removes the member objects of a vanished federated object; p->object is its last state. */
+void pass_remains(struct pass *p);
 void pass_orphan(struct pass *p);
 void pass_cancel_verifications(struct pass *p);
 

@@ -226,11 +226,16 @@ static void on_finalizer(void *arg, const struct kube_response *resp, const stru
         pass_end(p, PASS_RETRY);
         return;
     }
-    struct kube_object *learned = kube_informer_learn(p->sync->objects, yyjson_doc_get_root(doc));
-    if (learned) {
-        kube_object_unref(p->object);
-        p->object = kube_object_ref(learned);
+    kube_informer_learn(p->sync->objects, yyjson_doc_get_root(doc));
+    /* The newest that is known: deleted or recreated meanwhile, or changed once more. */
+    struct kube_object *now = kube_informer_get(p->sync->objects, str_of(p->key));
+    if (!now || !str_eq(kube_object_uid(now), kube_object_uid(p->object))) {
+        pass_end(p, now ? PASS_AGAIN_SOON : PASS_DONE);
+        return;
     }
+    kube_object_ref(now);
+    kube_object_unref(p->object);
+    p->object = now;
     then(p);
 }
 
@@ -361,12 +366,17 @@ void sync_process(void *arg, struct str key)
 {
     struct sync *s = arg;
     struct kube_object *o = kube_informer_get(s->objects, key);
-    struct pass *p = pass_new(s, key, o);
+    struct kube_object *vanished = o ? NULL : map_get(&s->vanished, key);
+    if (o)
+        kube_object_unref(map_remove(&s->vanished, key));        /* there is a successor */
+    struct pass *p = pass_new(s, key, o ? o : vanished);
     if ((s->is_namespace || s->target.namespaced) && !namespaces_synced(s->env->namespaces)) {
         pass_end(p, PASS_AGAIN_SOON);    /* an unknown placement must not look like an empty one */
         return;
     }
-    if (!o) {
+    if (vanished && pass_parse(p)) {
+        pass_remains(p);
+    } else if (!o) {
         pass_orphan(p);
     } else if (ignored(p) || !pass_parse(p)) {
         pass_end(p, PASS_DONE);

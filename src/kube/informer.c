@@ -22,6 +22,7 @@
 #define LIST_IDLE_MS 30000u
 /* A watch that ends sooner than this without an event is not resumed at once. */
 #define SHORT_WATCH_MS 1000u
+#define GOING_MAX 1024u
 
 struct kube_informer {
     struct kube_informer_config config;
@@ -31,6 +32,7 @@ struct kube_informer {
     struct error *error;
     struct set objects;
     struct map forgotten;                /* uids of objects that an own DELETE removed, until their event comes */
+    struct map going[2];                 /* uids of the last objects that were deleted, with versions */
     uint8_t mark;
     char *version;                       /* to resume from */
     char *continue_token;
@@ -127,11 +129,39 @@ static void drop_vanished(struct kube_informer *i)
     }
 }
 
+/* Remembers the last deletions that the watch reported and their versions, in two generations. */
+static void remember_going(struct kube_informer *i, struct str uid, struct str rv)
+{
+    uint64_t version;
+
+    if (str_to_u64(rv, &version) < 0)
+        version = UINT64_MAX;
+    if (map_count(&i->going[0]) >= GOING_MAX) {
+        map_done(&i->going[1]);
+        i->going[1] = i->going[0];
+        i->going[0] = MAP_INIT;
+    }
+    map_put(&i->going[0], uid, (void *)(uintptr_t)version);
+}
+
+/* Was the object seen to go after it had this version? Something that only went out of a selector's sight may come back,
+ * with a later one. */
+static bool was_seen_going(const struct kube_informer *i, struct str uid, struct str rv)
+{
+    const struct map *m = map_has(&i->going[0], uid) ? &i->going[0] : &i->going[1];
+    uint64_t version;
+
+    if (!map_has(m, uid))
+        return false;
+    return str_to_u64(rv, &version) < 0 || version <= (uint64_t)(uintptr_t)map_get(m, uid);
+}
+
 static void deleted(struct kube_informer *i, yyjson_val *live)
 {
     struct str ns = json_path_str(live, "metadata.namespace"), name = json_path_str(live, "metadata.name");
     struct str uid = json_path_str(live, "metadata.uid"), rv = json_path_str(live, "metadata.resourceVersion");
     map_remove(&i->forgotten, uid);
+    remember_going(i, uid, rv);
     _cleanup_free_ char *key = ns.n ? mem_printf("%" PRIstr "/%" PRIstr, STRARG(ns), STRARG(name)) : str_dup(name);
     struct kube_object *old = set_get(&i->objects, str_of(key));
     if (!old || !str_eq(kube_object_uid(old), uid) || compare_versions(rv, kube_object_rv(old)) < 0)
@@ -402,6 +432,8 @@ static void free_now(void *arg)
         kube_object_unref(o);
     set_done(&i->objects);
     map_done(&i->forgotten);
+    map_done(&i->going[0]);
+    map_done(&i->going[1]);
     error_free(i->error);
     free(i->path);
     free(i->label_selector);
@@ -462,21 +494,39 @@ bool kube_informer_next(const struct kube_informer *i, size_t *iter, struct kube
     return true;
 }
 
-struct kube_object *kube_informer_learn(struct kube_informer *i, yyjson_val *live)
+static struct kube_object *learn(struct kube_informer *i, yyjson_val *live, bool may_be_new)
 {
-    struct kube_object *o = NULL;
+    struct kube_object *o = NULL, *old;
+    int newer = 1;
+
     if (kube_object_new(live, i->config.project, i->config.arg, &o, NULL) < 0)
         return NULL;
-    struct kube_object *old = set_get(&i->objects, kube_object_key(o));
-    int newer = old ? compare_versions(kube_object_rv(o), kube_object_rv(old)) : 1;
+    old = set_get(&i->objects, kube_object_key(o));
+    if (old && str_eq(kube_object_uid(old), kube_object_uid(o)))
+        newer = compare_versions(kube_object_rv(o), kube_object_rv(old));
+    else if (!may_be_new || was_seen_going(i, kube_object_uid(o), kube_object_rv(o)))
+        newer = -1;
     if (newer <= 0) {
         kube_object_unref(o);
         return newer == 0 ? old : NULL;
     }
     o->mark = i->mark;
     set_put(&i->objects, o);
+    /* Nothing that the write itself did: its watch event, now silent, would have told. */
+    if (old && !may_be_new && (old->deleting != o->deleting || old->generation != o->generation))
+        changed(i, old, o);
     kube_object_unref(old);
     return o;
+}
+
+struct kube_object *kube_informer_learn(struct kube_informer *i, yyjson_val *live)
+{
+    return learn(i, live, false);
+}
+
+struct kube_object *kube_informer_learn_new(struct kube_informer *i, yyjson_val *live)
+{
+    return learn(i, live, true);
 }
 
 void kube_informer_forget(struct kube_informer *i, struct str key, struct str uid)

@@ -84,10 +84,16 @@ bool kube_informer_next(const struct kube_informer *i, size_t *iter, struct kube
 
 /* Puts the answer of an own write into the cache ahead of the watch event, so that the next plan sees it: taken only when
  * it is newer than what is there (resourceVersions compare as integers; when they do not, equality ends the wait).
- * on_change is NOT called; the later watch event with the same resourceVersion is silent. Returns the cached object
- * (borrowed) or NULL when not taken. kube_informer_forget: an own DELETE was final (the object is gone: the answer was a
- * Status or NotFound). */
+ * on_change is NOT called, unless _learn brings another generation or the beginning of a deletion, which are the work of
+ * others; the later watch event with the same resourceVersion is silent. Returns the cached object (borrowed) or NULL when
+ * not taken.
+ *
+ * Answer and watch event may arrive in either order, and an object that was deleted meanwhile must not come back:
+ * kube_informer_learn takes an answer only for an object (by uid) that is in the cache; kube_informer_learn_new takes one
+ * that is not there yet (it was created, or changed so that the selector matches now), unless its deletion was seen. */
 struct kube_object *kube_informer_learn(struct kube_informer *i, yyjson_val *live);
+struct kube_object *kube_informer_learn_new(struct kube_informer *i, yyjson_val *live);
+/* An own DELETE was final (the object is gone: the answer was a Status or NotFound). */
 void kube_informer_forget(struct kube_informer *i, struct str key, struct str uid);
 
 #endif
