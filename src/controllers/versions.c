@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/rtime.h"
+#include "fed/version.h"
 #include "json/json.h"
 #include "kube/informer.h"
 
@@ -380,16 +381,33 @@ struct str version_store_get(const struct version_store *v, const struct version
     return r && r->body ? str_n(r->body, r->body_len) : STR_NULL;
 }
 
+/* The server gives members back in an order of its own. */
+static bool same_status(struct str a, struct str b)
+{
+    _cleanup_json_ yyjson_doc *x = NULL, *y = NULL;
+    _cleanup_(fed_versions_freep) struct fed_versions *v = NULL, *w = NULL;
+
+    if (str_eq(a, b))
+        return true;
+    if (json_parse(a, &x, NULL) < 0 || json_parse(b, &y, NULL) < 0)
+        return false;
+    v = fed_versions_decode(yyjson_doc_get_root(x));
+    w = fed_versions_decode(yyjson_doc_get_root(y));
+    return fed_versions_equal(v, w);
+}
+
 void version_store_set(struct version_store *v, const struct version_id *id, const struct version_owner *owner,
                        struct str status)
 {
     _cleanup_free_ char *key = id_key(id);
     struct record *r = set_get(&v->records, str_of(key));
-    if (r && r->body && str_eq(str_n(r->body, r->body_len), status))
-        return;
+    bool same = r && r->body && same_status(str_n(r->body, r->body_len), status);
     if (!r)
         r = record_add(v, str_of(key));
-    record_set_body(r, status);
+    if (!same || !str_eq(str_n(r->body, r->body_len), status))
+        record_set_body(r, status);
+    if (same)
+        return;
     if (r->pending) {
         r->pending->changed_meanwhile = true;
         return;

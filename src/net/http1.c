@@ -10,7 +10,7 @@ void http1_reset(struct http1_parser *p)
     buf_reset(&p->line);
     p->head_bytes = p->n_headers = 0;
     p->status = 0;
-    p->has_length = p->chunked = false;
+    p->has_length = p->chunked = p->close = false;
     p->keep_alive = true;
     p->remaining = 0;
 }
@@ -76,6 +76,24 @@ static int request_line(struct http1_parser *p, struct str line, struct error **
     return p->on_request ? p->on_request(p->arg, method, target) : 0;
 }
 
+/* Connection holds a list of options (RFC 9110 7.6.1); "close" wins. */
+static void connection_header(struct http1_parser *p, struct str value)
+{
+    struct str option, rest = value;
+    bool close = false;
+    while (rest.p) {
+        str_cut(rest, ',', &option, &rest);
+        option = str_trim(option);
+        if (str_ieq(option, STR("close")))
+            close = true;
+        else if (str_ieq(option, STR("keep-alive")))
+            p->keep_alive = true;
+    }
+    if (close || p->close)
+        p->keep_alive = false;
+    p->close |= close;
+}
+
 static int framing_header(struct http1_parser *p, struct str name, struct str value, struct error **err)
 {
     if (str_eqc(name, "content-length")) {
@@ -91,10 +109,7 @@ static int framing_header(struct http1_parser *p, struct str name, struct str va
             return bad(err, "transfer-encoding");
         p->chunked = true;
     } else if (str_eqc(name, "connection")) {
-        if (str_ieq(value, STR("close")))
-            p->keep_alive = false;
-        else if (str_ieq(value, STR("keep-alive")))
-            p->keep_alive = true;
+        connection_header(p, value);
     }
     return 0;
 }
@@ -155,7 +170,8 @@ static int chunk_size_line(struct http1_parser *p, struct str line, struct error
 {
     struct str digits, extension;
     str_cut(line, ';', &digits, &extension);
-    digits = str_trim(digits);
+    while (digits.n && (digits.p[digits.n - 1] == ' ' || digits.p[digits.n - 1] == '\t'))
+        digits.n--;
     if (digits.n == 0 || digits.n > 15)
         return bad(err, "chunk size");
     uint64_t size = 0;

@@ -25,7 +25,7 @@ struct http1_parser {
     struct buf line;
     size_t head_bytes, n_headers;
     int status;                          /* response */
-    bool has_length, chunked, keep_alive;
+    bool has_length, chunked, keep_alive, close;
     uint64_t remaining;
     /* Events; non-zero stops the parser and is returned by http1_feed. */
     int (*on_request)(void *arg, struct str method, struct str target);

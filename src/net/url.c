@@ -47,7 +47,7 @@ static uint16_t default_port(const char *scheme)
 static int parse_port(struct str s, uint16_t *ret, struct error **err)
 {
     uint64_t port;
-    if (s.n == 0 || str_to_u64(s, &port) < 0)
+    if (s.n == 0 || !isdigit((unsigned char)s.p[0]) || str_to_u64(s, &port) < 0)
         return error_set(err, -EINVAL, "invalid port \":%" PRIstr "\" after host", STRARG(s));
     if (port < 1 || port > 65535)
         return error_set(err, -EINVAL, "port %" PRIstr " is not between 1 and 65535", STRARG(s));
@@ -55,9 +55,42 @@ static int parse_port(struct str s, uint16_t *ret, struct error **err)
     return 0;
 }
 
+static bool has_blank_or_control(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if ((unsigned char)s.p[i] <= ' ' || s.p[i] == 0x7f)
+            return true;
+    return false;
+}
+
+/* Splits "host", "host:port", "[v6]" and "[v6]:port"; *ret_port is absent without a colon. */
+static int split_host(struct str s, struct str *ret_host, struct str *ret_port, struct error **err)
+{
+    *ret_port = STR_NULL;
+    if (s.n == 0 || s.p[0] != '[') {
+        if (str_cut(s, ':', ret_host, ret_port) && memchr(ret_port->p, ':', ret_port->n))
+            return error_set(err, -EINVAL, "too many colons in host (an IPv6 address needs brackets)");
+        return 0;
+    }
+    const char *end = memchr(s.p, ']', s.n);
+    if (!end)
+        return error_set(err, -EINVAL, "missing ']' in host");
+    struct str rest = str_n(end + 1, s.n - (size_t)(end + 1 - s.p));
+    if (rest.n && rest.p[0] != ':')
+        return error_set(err, -EINVAL, "unexpected text after ']' in host");
+    *ret_host = str_n(s.p + 1, (size_t)(end - s.p) - 1);
+    if (!memchr(ret_host->p, ':', ret_host->n))
+        return error_set(err, -EINVAL, "no IPv6 address in brackets");
+    if (rest.n)
+        *ret_port = str_n(rest.p + 1, rest.n - 1);
+    return 0;
+}
+
 static int parse_authority(struct str s, struct url *u, struct error **err)
 {
-    struct str user, host = s;
+    struct str user, host, port;
+    if (has_blank_or_control(s) || str_contains(s, STR("%00")))
+        return error_set(err, -EINVAL, "invalid character in host or user info");
     if (str_rcut(s, '@', &user, &host)) {
         struct str name, password;
         bool has_password = str_cut(user, ':', &name, &password);
@@ -66,32 +99,16 @@ static int parse_authority(struct str s, struct url *u, struct error **err)
     } else {
         host = s;
     }
-    struct str port = STR_NULL;
-    bool has_port;
-    if (host.n && host.p[0] == '[') {
-        const char *end = memchr(host.p, ']', host.n);
-        if (!end)
-            return error_set(err, -EINVAL, "missing ']' in host");
-        struct str rest = str_n(end + 1, host.n - (size_t)(end + 1 - host.p));
-        if (rest.n && rest.p[0] != ':')
-            return error_set(err, -EINVAL, "unexpected text after ']' in host");
-        host = str_n(host.p + 1, (size_t)(end - host.p) - 1);
-        has_port = rest.n > 0;
-        if (has_port)
-            port = str_n(rest.p + 1, rest.n - 1);
-    } else {
-        struct str h;
-        has_port = str_rcut(host, ':', &h, &port);
-        if (has_port)
-            host = h;
-    }
+    int r = split_host(host, &host, &port, err);
+    if (r < 0)
+        return r;
     if (host.n == 0)
         return error_set(err, -EINVAL, "the host is missing");
     for (size_t i = 0; i < host.n; i++)
-        if ((unsigned char)host.p[i] <= ' ' || host.p[i] == 0x7f)
+        if (strchr("[]@\\\"<>^`{|}", host.p[i]))
             return error_set(err, -EINVAL, "invalid character in host");
     u->host = str_dup(host);
-    return has_port ? parse_port(port, &u->port, err) : 0;
+    return port.p ? parse_port(port, &u->port, err) : 0;
 }
 
 static int parse(struct str text, struct url *u, struct error **err)
@@ -99,10 +116,11 @@ static int parse(struct str text, struct url *u, struct error **err)
     const char *sep = text.n ? memmem(text.p, text.n, "://", 3) : NULL;
     if (!sep || sep == text.p)
         return error_set(err, -EINVAL, "the scheme is missing");
-    u->scheme = str_lower(str_n(text.p, (size_t)(sep - text.p)));
-    for (const char *c = u->scheme; *c; c++)
-        if (!isalnum((unsigned char)*c) && *c != '+' && *c != '-' && *c != '.')
+    struct str scheme = str_n(text.p, (size_t)(sep - text.p));
+    for (size_t i = 0; i < scheme.n; i++)
+        if (!isalpha((unsigned char)scheme.p[i]) && (i == 0 || !scheme.p[i] || !strchr("0123456789+-.", scheme.p[i])))
             return error_set(err, -EINVAL, "invalid character in scheme");
+    u->scheme = str_lower(scheme);
     u->port = default_port(u->scheme);
     struct str rest = str_n(sep + 3, text.n - (size_t)(sep + 3 - text.p));
     for (size_t i = 0; i < rest.n; i++)
@@ -111,9 +129,8 @@ static int parse(struct str text, struct url *u, struct error **err)
     const char *slash = rest.n ? memchr(rest.p, '/', rest.n) : NULL;
     struct str path = slash ? str_n(slash, rest.n - (size_t)(slash - rest.p)) : STR_NULL;
     struct str authority = slash ? str_n(rest.p, (size_t)(slash - rest.p)) : rest;
-    for (size_t i = 0; i < path.n; i++)
-        if ((unsigned char)path.p[i] <= ' ' || path.p[i] == 0x7f)
-            return error_set(err, -EINVAL, "invalid character in path");
+    if (has_blank_or_control(path))
+        return error_set(err, -EINVAL, "invalid character in path");
     while (path.n && path.p[path.n - 1] == '/')
         path.n--;
     u->path = str_dup(path);

@@ -74,7 +74,8 @@ class Env:
         return result.stdout
 
     def up(self):
-        self.lab("up", "--clusters", "4", "--no-token-secrets", "member3", "--watch-pid", str(os.getpid()))
+        guard = [] if self.keep else ["--watch-pid", str(os.getpid())]
+        self.lab("up", "--clusters", "4", "--no-token-secrets", "member3", *guard)
         self.apis = k.load(self.kubeconfig)
         for name in ("host", "member1", "member2", "member3"):
             if name not in self.apis:
