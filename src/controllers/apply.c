@@ -11,10 +11,10 @@
 
 struct flight {
     struct sync *sync;
-    struct pass *pass;                   /* NULL: nobody waits any longer */
+    struct pass *pass; /* NULL: nobody waits any longer */
     char *key, *cluster;
-    char *uid;                           /* of the member object as it was planned on, or NULL */
-    size_t index;                        /* of the cluster in the pass */
+    char *uid;    /* of the member object as it was planned on, or NULL */
+    size_t index; /* of the cluster in the pass */
     enum fed_op_kind kind;
     struct kube_call *call;
 };
@@ -64,10 +64,10 @@ static void record(const struct flight *f, const char *type, const char *suffix,
     const struct verb *v = &verbs[f->kind];
     _cleanup_free_ char *target = sync_member_key(f->sync, str_of(f->key));
     _cleanup_free_ char *reason = mem_printf("%s%s", v->reason, suffix);
-    _cleanup_free_ char *message =
-        text ? mem_printf("Failed to %s %s \"%s\" in cluster \"%s\": %s", v->infinitive, f->sync->type->target.kind, target,
-                          f->cluster, text)
-             : mem_printf("%s %s \"%s\" in cluster \"%s\"", v->doing, f->sync->type->target.kind, target, f->cluster);
+    _cleanup_free_ char *message = text ? mem_printf("Failed to %s %s \"%s\" in cluster \"%s\": %s", v->infinitive,
+                                                     f->sync->type->target.kind, target, f->cluster, text)
+                                        : mem_printf("%s %s \"%s\" in cluster \"%s\"", v->doing,
+                                                     f->sync->type->target.kind, target, f->cluster);
     if (text)
         log_warning("%s", message);
     else
@@ -123,7 +123,7 @@ static void flight_wrote(struct flight *f, yyjson_val *live)
         struct kube_object *cached = kube_informer_learn_new(m->informer, live);
         struct str rv = json_path_str(live, "metadata.resourceVersion");
         if (!cached || !str_eq(kube_object_rv(cached), rv))
-            sync_enqueue(s, str_of(f->key));     /* somebody else has written since */
+            sync_enqueue(s, str_of(f->key)); /* somebody else has written since */
     }
     if (f->pass) {
         struct pass_result *r = &f->pass->results[f->index];
@@ -219,8 +219,7 @@ static void on_live(void *arg, const struct kube_response *resp, const struct er
     fed_plan_adopt(f->pass->plan, &f->pass->input, f->index, yyjson_doc_get_root(doc), &adoption);
     struct pass_result *r = &f->pass->results[f->index];
     if (adoption.op) {
-        record(f, "Warning", "Failed",
-               "An update will be attempted instead of a creation due to an existing resource");
+        record(f, "Warning", "Failed", "An update will be attempted instead of a creation due to an existing resource");
         f->kind = FED_OP_UPDATE;
         flight_send(f, adoption.op);
     } else if (adoption.error || (adoption.status && adoption.status[0])) {
@@ -287,7 +286,9 @@ static void on_done(void *arg, const struct kube_response *resp, const struct er
 
 static void flight_send(struct flight *f, const struct fed_op *op)
 {
-    static const struct { const char *method, *type; } how[] = {
+    static const struct {
+        const char *method, *type;
+    } how[] = {
         [FED_OP_CREATE] = { "POST", NULL },
         [FED_OP_UPDATE] = { "PUT", NULL },
         [FED_OP_DELETE] = { "DELETE", NULL },
@@ -321,7 +322,7 @@ static void on_soft_deadline(void *arg)
 void apply_start(struct pass *p)
 {
     struct sync *s = p->sync;
-    p->running = 1;                      /* held by this function, so that nothing ends before all have started */
+    p->running = 1; /* held by this function, so that nothing ends before all have started */
     for (size_t i = 0; i < p->plan->n_ops; i++) {
         const struct fed_op *op = &p->plan->ops[i];
         if (p->results[op->cluster].blocked)

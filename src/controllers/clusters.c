@@ -18,9 +18,9 @@
 struct clusters {
     struct clusters_config config;
     struct kube_informer *informer;
-    struct map by_name;                  /* of struct cluster */
+    struct map by_name; /* of struct cluster */
     struct list listeners;
-    struct cluster_snapshot *snapshot;   /* NULL: to be rebuilt */
+    struct cluster_snapshot *snapshot; /* NULL: to be rebuilt */
 };
 
 static void connect_cluster(struct cluster *c);
@@ -111,8 +111,11 @@ static void set_problem(struct cluster *c, const char *text)
         return;
     log_warning("Cluster %s: %s", c->name, text);
     struct event_object on = {
-        .api_version = STR("core.kubefed.io/v1beta1"), .kind = STR("KubeFedCluster"),
-        .ns = kube_object_ns(c->object), .name = kube_object_name(c->object), .uid = kube_object_uid(c->object),
+        .api_version = STR("core.kubefed.io/v1beta1"),
+        .kind = STR("KubeFedCluster"),
+        .ns = kube_object_ns(c->object),
+        .name = kube_object_name(c->object),
+        .uid = kube_object_uid(c->object),
         .resource_version = kube_object_rv(c->object),
     };
     _cleanup_free_ char *message = mem_printf("The configuration for this cluster may be malformed: %s", text);

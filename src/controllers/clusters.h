@@ -13,25 +13,25 @@
 
 struct cluster {
     char *name;
-    struct kube_object *object;          /* the KubeFedCluster as cached; a reference */
-    struct fed_cluster *spec;            /* decoded; NULL when it cannot be */
-    bool ready;                          /* condition Ready is True */
-    bool removed;                        /* being taken out of the registry */
-    struct kube_client *client;          /* NULL while there is no usable connection */
-    char *problem;                       /* why there is no client, or NULL */
-    uint64_t connection_hash;            /* of what the connection is made from */
+    struct kube_object *object; /* the KubeFedCluster as cached; a reference */
+    struct fed_cluster *spec;   /* decoded; NULL when it cannot be */
+    bool ready;                 /* condition Ready is True */
+    bool removed;               /* being taken out of the registry */
+    struct kube_client *client; /* NULL while there is no usable connection */
+    char *problem;              /* why there is no client, or NULL */
+    uint64_t connection_hash;   /* of what the connection is made from */
     struct clusters *registry;
     struct kube_call *secret_call;
     struct loop_timer retry;
     uint64_t retry_ms;
-    bool connecting;                     /* the first attempt for this specification is not over yet */
-    void *health;                        /* owned by controllers/health */
+    bool connecting; /* the first attempt for this specification is not over yet */
+    void *health;    /* owned by controllers/health */
 };
 
 /* What passes work with: immutable, reference counted, sorted by name. */
 struct cluster_entry {
     char *name;
-    yyjson_doc *labels_doc;              /* its root is metadata.labels; NULL: none */
+    yyjson_doc *labels_doc; /* its root is metadata.labels; NULL: none */
     bool ready;
 };
 struct cluster_snapshot {
@@ -44,12 +44,12 @@ DEFINE_CLEANUP(struct cluster_snapshot *, cluster_snapshot_unref)
 
 enum cluster_event {
     CLUSTER_ADDED,
-    CLUSTER_CONNECTED,                   /* `client` is new: start what uses it */
-    CLUSTER_DISCONNECTED,                /* `client` is about to be freed: stop what uses it, now */
+    CLUSTER_CONNECTED,    /* `client` is new: start what uses it */
+    CLUSTER_DISCONNECTED, /* `client` is about to be freed: stop what uses it, now */
     CLUSTER_READY,
     CLUSTER_UNREADY,
     CLUSTER_RELABELLED,
-    CLUSTER_REMOVED,                     /* already out of the registry */
+    CLUSTER_REMOVED, /* already out of the registry */
 };
 struct clusters_listener {
     struct list link;
@@ -66,11 +66,11 @@ struct clusters_config {
 };
 struct clusters;
 struct clusters *clusters_start(const struct clusters_config *config);
-void clusters_free(struct clusters *c);      /* listeners get DISCONNECTED for connected clusters */
+void clusters_free(struct clusters *c); /* listeners get DISCONNECTED for connected clusters */
 bool clusters_synced(const struct clusters *c);
 void clusters_listen(struct clusters *c, struct clusters_listener *l);
 void clusters_unlisten(struct clusters_listener *l);
-struct cluster *clusters_find(const struct clusters *c, struct str name);       /* or NULL */
+struct cluster *clusters_find(const struct clusters *c, struct str name); /* or NULL */
 /* A new reference to the current snapshot. */
 struct cluster_snapshot *clusters_snapshot(struct clusters *c);
 /* for (size_t i = 0; (m = clusters_next(c, &i));) in no particular order */

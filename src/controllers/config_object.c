@@ -11,7 +11,8 @@
 
 #define MAX_CONFIG_FILE ((size_t)1 << 20)
 
-static const struct kube_resource config_resource = { STR("core.kubefed.io"), STR("v1beta1"), STR("kubefedconfigs"), true };
+static const struct kube_resource config_resource = { STR("core.kubefed.io"), STR("v1beta1"), STR("kubefedconfigs"),
+                                                      true };
 
 static int decode(yyjson_val *root, const char *ns, struct fed_config **ret, struct error **err)
 {
@@ -63,8 +64,10 @@ int manager_load_config(struct kube_client *host, const char *ns, struct fed_con
     if (error_is_reason(e, "NotFound"))
         return create_default(host, ns, ret, err);
     if (r == -ENOENT)
-        return error_set(err, r, "Error retrieving KubeFedConfig \"%s/kubefed\": %s (are the CRDs of core.kubefed.io "
-                         "installed?)", ns, error_msg(e));
+        return error_set(err, r,
+                         "Error retrieving KubeFedConfig \"%s/kubefed\": %s (are the CRDs of core.kubefed.io "
+                         "installed?)",
+                         ns, error_msg(e));
     return error_set(err, r, "Error retrieving KubeFedConfig \"%s/kubefed\": %s", ns, error_msg(e));
 }
 

@@ -21,11 +21,11 @@ struct patient {
     struct health *health;
     struct cluster *cluster;
     struct loop_timer timer;
-    struct kube_call *call;              /* probe to the member */
-    struct kube_call *write;             /* status to the host */
-    struct fed_health *state;            /* thresholds and what was reported last */
-    struct fed_health_probe probe;       /* the one under way */
-    char *version;                       /* last known gitVersion, or NULL */
+    struct kube_call *call;        /* probe to the member */
+    struct kube_call *write;       /* status to the host */
+    struct fed_health *state;      /* thresholds and what was reported last */
+    struct fed_health_probe probe; /* the one under way */
+    char *version;                 /* last known gitVersion, or NULL */
     uint64_t version_ms;
 };
 
@@ -45,8 +45,12 @@ static void event(const struct patient *p, const char *reason, const char *text)
 {
     const struct kube_object *o = p->cluster->object;
     struct event_object on = {
-        .api_version = STR("core.kubefed.io/v1beta1"), .kind = STR("KubeFedCluster"), .ns = kube_object_ns(o),
-        .name = kube_object_name(o), .uid = kube_object_uid(o), .resource_version = kube_object_rv(o),
+        .api_version = STR("core.kubefed.io/v1beta1"),
+        .kind = STR("KubeFedCluster"),
+        .ns = kube_object_ns(o),
+        .name = kube_object_name(o),
+        .uid = kube_object_uid(o),
+        .resource_version = kube_object_rv(o),
     };
     event_record(p->health->config.events, "kubefedcluster-controller", &on, "Warning", reason, str_of(text));
 }
@@ -70,10 +74,13 @@ static void write_status(struct patient *p, yyjson_mut_doc *status)
     static const struct kube_resource res = { STR("core.kubefed.io"), STR("v1beta1"), STR("kubefedclusters"), true };
     _cleanup_buf_ struct buf body = BUF_INIT(BUF_MAX_DEFAULT);
     fed_status_patch(&body, status);
-    _cleanup_free_ char *path =
-        kube_path(&res, str_of(h->config.system_namespace), str_of(p->cluster->name), STR("status"));
-    struct kube_request req = { .method = "PATCH", .path = str_of(path), .body = buf_str(&body),
-                                .content_type = "application/merge-patch+json", .priority = KUBE_PRIO_HIGH };
+    _cleanup_free_ char *path = kube_path(&res, str_of(h->config.system_namespace), str_of(p->cluster->name),
+                                          STR("status"));
+    struct kube_request req = { .method = "PATCH",
+                                .path = str_of(path),
+                                .body = buf_str(&body),
+                                .content_type = "application/merge-patch+json",
+                                .priority = KUBE_PRIO_HIGH };
     if (p->write)
         kube_call_cancel(p->write);
     p->write = kube_call(h->config.host, &req, on_written, p);
@@ -117,8 +124,13 @@ static void on_version(void *arg, const struct kube_response *resp, const struct
 static struct kube_call *get(struct patient *p, struct str path, kube_done_fn *fn)
 {
     struct kube_request req = {
-        .method = "GET", .path = path, .accept = "*/*", .timeout_ms = p->health->config.timeout_ms,
-        .priority = KUBE_PRIO_HIGH, .no_retry = true, .max_body = 1u << 20,
+        .method = "GET",
+        .path = path,
+        .accept = "*/*",
+        .timeout_ms = p->health->config.timeout_ms,
+        .priority = KUBE_PRIO_HIGH,
+        .no_retry = true,
+        .max_body = 1u << 20,
     };
     return kube_call(p->cluster->client, &req, fn, p);
 }
@@ -203,7 +215,7 @@ static void on_cluster(void *arg, struct cluster *c, enum cluster_event e)
         discharge(c);
     } else if (p && (e == CLUSTER_CONNECTED || e == CLUSTER_DISCONNECTED)) {
         stop_probe(p);
-        free(TAKE_PTR(p->version));      /* it may be another API server now */
+        free(TAKE_PTR(p->version)); /* it may be another API server now */
         schedule(p, 0);
     }
 }

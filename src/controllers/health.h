@@ -14,10 +14,10 @@ struct health_config {
     const char *system_namespace;
     uint64_t period_ms, timeout_ms;
     int64_t failure_threshold, success_threshold;
-    int64_t heartbeat_s;                 /* lastProbeTime is written at least this often (P-09) */
+    int64_t heartbeat_s; /* lastProbeTime is written at least this often (P-09) */
 };
 struct health;
 struct health *health_start(const struct health_config *config);
-void health_free(struct health *h);      /* before clusters_free */
+void health_free(struct health *h); /* before clusters_free */
 
 #endif

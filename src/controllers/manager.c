@@ -40,13 +40,15 @@ static void on_versions_loaded(void *arg)
 static void start_shared(struct manager *m, struct kube_client *host)
 {
     m->env.events = event_recorder_new(host);
-    m->env.clusters = clusters_start(&(struct clusters_config){
-        .host = host, .events = m->env.events, .system_namespace = m->system_namespace,
-        .on_synced = on_clusters_synced, .arg = m });
+    m->env.clusters = clusters_start(&(struct clusters_config){ .host = host,
+                                                                .events = m->env.events,
+                                                                .system_namespace = m->system_namespace,
+                                                                .on_synced = on_clusters_synced,
+                                                                .arg = m });
     struct str limited = m->env.namespace_scoped ? str_of(m->system_namespace) : STR_NULL;
     m->env.namespaces = namespaces_start(host, limited);
-    m->env.versions = version_store_start(&(struct version_store_config){
-        .client = host, .ns = limited, .on_loaded = on_versions_loaded, .arg = m });
+    m->env.versions = version_store_start(
+        &(struct version_store_config){ .client = host, .ns = limited, .on_loaded = on_versions_loaded, .arg = m });
 }
 
 static int64_t heartbeat_s(const struct fed_config *config)
@@ -113,9 +115,12 @@ void manager_metrics(const struct manager *m, struct buf *out)
         buf_printf(out, "kubefedcluster_total{cluster=\"%s\",state=\"offline\"} %d\n", c->name, offline);
         buf_printf(out, "kubefedcluster_total{cluster=\"%s\",state=\"notready\"} %d\n", c->name, !c->ready && !offline);
     }
-    buf_printf(out, "# HELP joined_cluster_total Number of total joined clusters.\n# TYPE joined_cluster_total gauge\n"
-                    "joined_cluster_total %zu\n", joined);
-    buf_printf(out, "# HELP kubefed_versions_pending Version records not yet stored on the host.\n"
-                    "# TYPE kubefed_versions_pending gauge\nkubefed_versions_pending %zu\n",
+    buf_printf(out,
+               "# HELP joined_cluster_total Number of total joined clusters.\n# TYPE joined_cluster_total gauge\n"
+               "joined_cluster_total %zu\n",
+               joined);
+    buf_printf(out,
+               "# HELP kubefed_versions_pending Version records not yet stored on the host.\n"
+               "# TYPE kubefed_versions_pending gauge\nkubefed_versions_pending %zu\n",
                version_store_pending(m->env.versions));
 }

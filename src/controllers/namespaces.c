@@ -67,9 +67,12 @@ struct namespaces *namespaces_start(struct kube_client *host, struct str limited
     n->limited_to = limited_to.n ? str_dup(limited_to) : NULL;
     list_init(&n->listeners);
     if (!n->limited_to)
-        n->hosts = kube_informer_start(&(struct kube_informer_config){
-            .client = host, .path = "/api/v1/namespaces", .project = project_host, .on_change = on_host,
-            .on_state = on_state, .arg = n });
+        n->hosts = kube_informer_start(&(struct kube_informer_config){ .client = host,
+                                                                       .path = "/api/v1/namespaces",
+                                                                       .project = project_host,
+                                                                       .on_change = on_host,
+                                                                       .on_state = on_state,
+                                                                       .arg = n });
     return n;
 }
 

@@ -11,14 +11,14 @@
 #include "kube/informer.h"
 
 enum namespace_event {
-    NAMESPACE_PLACEMENT,                 /* FederatedNamespace added, removed, or its spec changed */
-    NAMESPACE_STATUS,                    /* only its status changed: its namespaces may exist now */
-    NAMESPACE_HOST,                      /* the HOST's Namespace changed */
+    NAMESPACE_PLACEMENT, /* FederatedNamespace added, removed, or its spec changed */
+    NAMESPACE_STATUS,    /* only its status changed: its namespaces may exist now */
+    NAMESPACE_HOST,      /* the HOST's Namespace changed */
 };
 struct namespaces_listener {
     struct list link;
     void (*fn)(void *arg, struct str ns, enum namespace_event event);
-    void (*on_synced)(void *arg);        /* caches (again) complete */
+    void (*on_synced)(void *arg); /* caches (again) complete */
     void *arg;
 };
 

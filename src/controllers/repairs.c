@@ -6,7 +6,7 @@
 #define SWEEP_MIN 256u
 
 struct fight {
-    unsigned count;      /* repairs made since peace */
+    unsigned count; /* repairs made since peace */
     uint64_t last_ms;
 };
 

@@ -8,7 +8,7 @@
 #include "base/map.h"
 
 #define REPAIRS_FREE 5u
-#define REPAIRS_WAIT_MS 1000u       /* after the first that was not free; doubles */
+#define REPAIRS_WAIT_MS 1000u /* after the first that was not free; doubles */
 #define REPAIRS_WAIT_MAX_MS 64000u
 /* A pair that was quiet for this long, and for twice its last wait, has made peace. */
 #define REPAIRS_PEACE_MS 60000u

@@ -111,10 +111,10 @@ static bool has_finalizer(const struct kube_object *o)
 static void on_object(void *arg, struct kube_object *old, struct kube_object *new)
 {
     struct sync *s = arg;
-    if (old && new && old->generation == new->generation && old->deleting == new->deleting &&
-        str_eq(kube_object_uid(old), kube_object_uid(new)) && has_finalizer(new))
-        return;                          /* status or metadata only (P-08) */
-    if (!new && sync_vanished(old)) {
+    if (old && new && old->generation == new->generation &&
+        old->deleting == new->deleting &&str_eq(kube_object_uid(old), kube_object_uid(new)) && has_finalizer(new))
+        return; /* status or metadata only (P-08) */
+    if (!new &&sync_vanished(old)) {
         kube_object_unref(map_remove(&s->vanished, kube_object_key(old)));
         map_put(&s->vanished, kube_object_key(old), kube_object_ref(old));
     }
@@ -143,9 +143,7 @@ static void on_cluster(void *arg, struct cluster *c, enum cluster_event event)
         if (c->ready)
             sync_member_connect(s, c);
         break;
-    case CLUSTER_DISCONNECTED:
-        sync_member_disconnect(s, str_of(c->name));
-        break;
+    case CLUSTER_DISCONNECTED: sync_member_disconnect(s, str_of(c->name)); break;
     case CLUSTER_READY: {
         struct sync_member *m = sync_member_find(s, str_of(c->name));
         if (m)
@@ -161,9 +159,7 @@ static void on_cluster(void *arg, struct cluster *c, enum cluster_event event)
         break;
     case CLUSTER_ADDED:
     case CLUSTER_RELABELLED:
-    case CLUSTER_REMOVED:
-        sync_enqueue_all(s);
-        break;
+    case CLUSTER_REMOVED: sync_enqueue_all(s); break;
     }
 }
 

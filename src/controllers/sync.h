@@ -18,11 +18,11 @@ struct sync_env {
     struct version_store *versions;
     struct event_recorder *events;
     const char *system_namespace;
-    bool namespace_scoped;               /* only system_namespace is handled */
-    bool adopt;                          /* take over objects that exist already */
-    bool raw_status;                     /* collect the status of member objects */
-    unsigned max_passes;                 /* passes of one type at once */
-    uint64_t unavailable_delay_ms;       /* from a cluster becoming unready to its objects showing it */
+    bool namespace_scoped;         /* only system_namespace is handled */
+    bool adopt;                    /* take over objects that exist already */
+    bool raw_status;               /* collect the status of member objects */
+    unsigned max_passes;           /* passes of one type at once */
+    uint64_t unavailable_delay_ms; /* from a cluster becoming unready to its objects showing it */
 };
 
 struct sync;

@@ -153,14 +153,15 @@ static void deletion_applied(struct pass *p)
     _cleanup_free_ char *failed = name_list(p, is_failed);
     _cleanup_free_ char *remaining = name_list(p, is_remaining);
     if (blocked) {
-        log_warning("Deletion of %s \"%s\" waits: " NOT_READY_MESSAGE "%s", p->sync->type->federated.kind, p->key, blocked);
+        log_warning("Deletion of %s \"%s\" waits: " NOT_READY_MESSAGE "%s", p->sync->type->federated.kind, p->key,
+                    blocked);
         pass_end(p, PASS_RETRY);
     } else if (failed) {
         log_warning("Deletion of %s \"%s\" failed in: %s", p->sync->type->federated.kind, p->key, failed);
         pass_end(p, PASS_RETRY);
     } else if (remaining) {
-        _cleanup_free_ char *message =
-            mem_printf("Waiting for managed resources to be removed from the following clusters: %s", remaining);
+        _cleanup_free_ char *message = mem_printf(
+            "Waiting for managed resources to be removed from the following clusters: %s", remaining);
         pass_event(p, "Normal", "WaitForRemovalInCluster", str_of(message));
         pass_end(p, PASS_RECHECK);
     } else {
@@ -173,8 +174,8 @@ static void orphaned(struct pass *p)
     _cleanup_free_ char *blocked = name_list(p, is_blocked);
     _cleanup_free_ char *failed = name_list(p, is_failed);
     if (blocked || failed) {
-        log_warning("%s \"%s\": the managed label could not be removed in: %s%s%s", p->sync->type->federated.kind, p->key,
-                    blocked ? blocked : "", blocked && failed ? ", " : "", failed ? failed : "");
+        log_warning("%s \"%s\": the managed label could not be removed in: %s%s%s", p->sync->type->federated.kind,
+                    p->key, blocked ? blocked : "", blocked && failed ? ", " : "", failed ? failed : "");
         pass_end(p, PASS_RETRY);
     } else if (p->object) {
         remove_finalizer(p);

@@ -23,24 +23,24 @@
 struct sync_member {
     struct sync *sync;
     char *name;
-    struct kube_informer *informer;      /* labelled target objects of this cluster */
+    struct kube_informer *informer; /* labelled target objects of this cluster */
 };
 
 struct sync {
     const struct sync_env *env;
     struct fed_type_config *type;
     struct kube_resource federated, target;
-    char *component;                     /* event source: "federatedconfigmap-controller" */
-    bool is_namespace;                   /* the target is Namespace */
-    bool open;                           /* caches are complete enough to plan */
+    char *component;   /* event source: "federatedconfigmap-controller" */
+    bool is_namespace; /* the target is Namespace */
+    bool open;         /* caches are complete enough to plan */
     uint64_t started_ms;
     struct kube_informer *objects;
-    struct map members;                  /* by cluster name: struct sync_member */
+    struct map members; /* by cluster name: struct sync_member */
     struct workqueue *queue;
-    struct map passes;                   /* by key: running struct pass */
-    struct map flights;                  /* by "<cluster>\n<key>": struct flight */
-    struct map failing;                  /* keys whose last pass left something undone */
-    struct map vanished;                 /* by key: last struct kube_object of those that went in spite of their finalizer */
+    struct map passes;   /* by key: running struct pass */
+    struct map flights;  /* by "<cluster>\n<key>": struct flight */
+    struct map failing;  /* keys whose last pass left something undone */
+    struct map vanished; /* by key: last struct kube_object of those that went in spite of their finalizer */
     struct repairs repairs;
     struct clusters_listener clusters_listener;
     struct namespaces_listener namespaces_listener;
@@ -50,23 +50,23 @@ struct sync {
 };
 
 struct pass_result {
-    const char *status;                  /* fed status string; NULL: the cluster is not in the status */
-    char *error;                         /* for the log and event, or NULL */
-    char *version;                       /* of the member object after this pass, or NULL */
-    yyjson_doc *remote;                  /* member object's status, or NULL */
-    bool waiting;                        /* its operation has not ended */
-    bool wrote;                          /* an update succeeded */
-    bool confirmed;                      /* a member told this pass that the object is gone */
-    bool blocked;                        /* an earlier pass's operation is still under way */
+    const char *status; /* fed status string; NULL: the cluster is not in the status */
+    char *error;        /* for the log and event, or NULL */
+    char *version;      /* of the member object after this pass, or NULL */
+    yyjson_doc *remote; /* member object's status, or NULL */
+    bool waiting;       /* its operation has not ended */
+    bool wrote;         /* an update succeeded */
+    bool confirmed;     /* a member told this pass that the object is gone */
+    bool blocked;       /* an earlier pass's operation is still under way */
 };
 
 struct pass {
     struct sync *sync;
     char *key;
-    struct kube_object *object;          /* the federated object; a reference */
-    yyjson_doc *doc;                     /* its body */
-    yyjson_doc *namespace_doc;           /* FederatedNamespace, or NULL */
-    yyjson_doc *versions_doc;            /* recorded versions, or NULL */
+    struct kube_object *object; /* the federated object; a reference */
+    yyjson_doc *doc;            /* its body */
+    yyjson_doc *namespace_doc;  /* FederatedNamespace, or NULL */
+    yyjson_doc *versions_doc;   /* recorded versions, or NULL */
     struct fed_versions *versions;
     struct cluster_snapshot *clusters;
     struct fed_cluster_view *views;      /* clusters->n */
@@ -75,16 +75,16 @@ struct pass {
     struct kube_object **member_objects; /* clusters->n; references */
     struct fed_plan_input input;
     struct fed_plan *plan;
-    struct pass_result *results;         /* clusters->n */
-    unsigned running;                    /* flights the pass waits for */
+    struct pass_result *results; /* clusters->n */
+    unsigned running;            /* flights the pass waits for */
     bool deletion;
     struct loop_timer soft;
-    struct kube_call *host_call;         /* finalizer or status request */
-    void (*applied)(struct pass *p);     /* all operations ended, or the soft deadline passed */
-    void (*then)(struct pass *p);        /* after the finalizer request */
-    unsigned verifying;                  /* live GETs of a deletion under way */
+    struct kube_call *host_call;     /* finalizer or status request */
+    void (*applied)(struct pass *p); /* all operations ended, or the soft deadline passed */
+    void (*then)(struct pass *p);    /* after the finalizer request */
+    unsigned verifying;              /* live GETs of a deletion under way */
     struct list verifications;
-    bool still_there;                    /* a verification found a labelled object */
+    bool still_there; /* a verification found a labelled object */
 };
 
 /* sync.c */
@@ -93,9 +93,9 @@ void sync_enqueue_all(struct sync *s);
 /* Ends a pass: frees it and tells the queue. */
 enum pass_outcome {
     PASS_DONE,
-    PASS_RETRY,                          /* with backoff */
-    PASS_AGAIN_SOON,                     /* a conflict: at once, nearly */
-    PASS_RECHECK,                        /* in 10 s, should no event come earlier */
+    PASS_RETRY,      /* with backoff */
+    PASS_AGAIN_SOON, /* a conflict: at once, nearly */
+    PASS_RECHECK,    /* in 10 s, should no event come earlier */
 };
 void pass_end(struct pass *p, enum pass_outcome outcome);
 
@@ -124,7 +124,7 @@ void pass_patch_finalizer(struct pass *p, bool add, void (*then)(struct pass *p)
 /* Starts all operations of p->plan; calls p->applied once (never from inside). */
 void apply_start(struct pass *p);
 bool apply_in_flight(const struct sync *s, struct str cluster, struct str key);
-void apply_release(struct pass *p);      /* the pass no longer waits: its flights go on alone */
+void apply_release(struct pass *p); /* the pass no longer waits: its flights go on alone */
 void apply_cancel_all(struct sync *s);
 
 /* sync_finish.c */

@@ -33,11 +33,11 @@ static void on_change(void *arg, struct kube_object *old, struct kube_object *ne
 {
     struct sync_member *m = arg;
     struct sync *s = m->sync;
-    if (old && new && only_version_differs(old, new))
-        return;                          /* its status moved; nothing here depends on that */
+    if (old && new &&only_version_differs(old, new))
+        return; /* its status moved; nothing here depends on that */
     _cleanup_free_ char *key = sync_fed_key(s, kube_object_key(new ? new : old));
     if (apply_in_flight(s, str_of(m->name), str_of(key)))
-        return;                          /* most likely our own write; its end looks at what is there */
+        return; /* most likely our own write; its end looks at what is there */
     sync_enqueue(s, str_of(key));
 }
 

@@ -87,10 +87,14 @@ void pass_event(struct pass *p, const char *type, const char *reason, struct str
 {
     if (!p->object)
         return;
-    _cleanup_free_ char *api_version = mem_printf("%s/%s", p->sync->type->federated.group, p->sync->type->federated.version);
+    _cleanup_free_ char *api_version = mem_printf("%s/%s", p->sync->type->federated.group,
+                                                  p->sync->type->federated.version);
     struct event_object on = {
-        .api_version = str_of(api_version), .kind = str_of(p->sync->type->federated.kind),
-        .ns = kube_object_ns(p->object), .name = kube_object_name(p->object), .uid = kube_object_uid(p->object),
+        .api_version = str_of(api_version),
+        .kind = str_of(p->sync->type->federated.kind),
+        .ns = kube_object_ns(p->object),
+        .name = kube_object_name(p->object),
+        .uid = kube_object_uid(p->object),
         .resource_version = kube_object_rv(p->object),
     };
     event_record(p->sync->env->events, p->sync->component, &on, type, reason, message);
@@ -244,9 +248,11 @@ void pass_patch_finalizer(struct pass *p, bool add, void (*then)(struct pass *p)
     struct sync *s = p->sync;
     _cleanup_buf_ struct buf body = BUF_INIT(BUF_MAX_DEFAULT);
     fed_finalizer_patch(&body, yyjson_doc_get_root(p->doc), FED_SYNC_FINALIZER, add);
-    _cleanup_free_ char *path = kube_path(&s->federated, kube_object_ns(p->object), kube_object_name(p->object), STR_NULL);
-    struct kube_request req = { .method = "PATCH", .path = str_of(path), .body = buf_str(&body),
-                                .content_type = "application/merge-patch+json" };
+    _cleanup_free_ char *path = kube_path(&s->federated, kube_object_ns(p->object), kube_object_name(p->object),
+                                          STR_NULL);
+    struct kube_request req = {
+        .method = "PATCH", .path = str_of(path), .body = buf_str(&body), .content_type = "application/merge-patch+json"
+    };
     p->then = then;
     p->host_call = kube_call(s->env->host, &req, on_finalizer, p);
 }
@@ -275,8 +281,8 @@ static void take_known_results(struct pass *p)
             r->remote = json_freeze(copy);
         }
         if (known->error)
-            log_verbose(1, "%s \"%s\", cluster \"%s\": %s", p->sync->type->federated.kind, p->key, p->clusters->v[i].name,
-                        known->error);
+            log_verbose(1, "%s \"%s\", cluster \"%s\": %s", p->sync->type->federated.kind, p->key,
+                        p->clusters->v[i].name, known->error);
     }
 }
 
@@ -294,7 +300,8 @@ static void mark_blocked(struct pass *p)
 /* The template and overrides are in place there already, so that somebody else must have changed the object. */
 static bool is_repair(const struct pass *p, const struct fed_op *op)
 {
-    return op->kind == FED_OP_UPDATE && p->versions && fed_versions_get(p->versions, p->views[op->cluster].name).n > 0 &&
+    return op->kind == FED_OP_UPDATE && p->versions &&
+           fed_versions_get(p->versions, p->views[op->cluster].name).n > 0 &&
            fed_versions_match(p->versions, str_of(p->plan->template_hash), str_of(p->plan->overrides_hash));
 }
 
@@ -313,8 +320,9 @@ static void mark_fights(struct pass *p)
         r->blocked = true;
         r->status = FED_STATUS_UPDATE_FAILED;
         workqueue_add_after(s->queue, str_of(p->key), wait);
-        log_verbose(1, "%s \"%s\", cluster \"%" PRIstr "\": another writer changes it again and again; repaired in %llu ms",
-                    s->type->federated.kind, p->key, STRARG(p->views[op->cluster].name), (unsigned long long)wait);
+        log_verbose(
+            1, "%s \"%s\", cluster \"%" PRIstr "\": another writer changes it again and again; repaired in %llu ms",
+            s->type->federated.kind, p->key, STRARG(p->views[op->cluster].name), (unsigned long long)wait);
     }
 }
 
@@ -368,10 +376,10 @@ void sync_process(void *arg, struct str key)
     struct kube_object *o = kube_informer_get(s->objects, key);
     struct kube_object *vanished = o ? NULL : map_get(&s->vanished, key);
     if (o)
-        kube_object_unref(map_remove(&s->vanished, key));        /* there is a successor */
+        kube_object_unref(map_remove(&s->vanished, key)); /* there is a successor */
     struct pass *p = pass_new(s, key, o ? o : vanished);
     if ((s->is_namespace || s->target.namespaced) && !namespaces_synced(s->env->namespaces)) {
-        pass_end(p, PASS_AGAIN_SOON);    /* an unknown placement must not look like an empty one */
+        pass_end(p, PASS_AGAIN_SOON); /* an unknown placement must not look like an empty one */
         return;
     }
     if (vanished && pass_parse(p)) {

@@ -14,15 +14,15 @@
 
 struct running {
     struct sync *sync;
-    struct fed_type_config *type;        /* what it was started with */
+    struct fed_type_config *type; /* what it was started with */
 };
 
 struct type_configs {
     const struct sync_env *env;
     struct kube_informer *informer;
     struct workqueue *queue;
-    struct map running;                  /* by FTC key: struct running */
-    struct map calls;                    /* by FTC key: struct step under way */
+    struct map running; /* by FTC key: struct running */
+    struct map calls;   /* by FTC key: struct step under way */
 };
 
 /* One write to an FTC under way. */
@@ -30,7 +30,7 @@ struct step {
     struct type_configs *owner;
     char *key;
     struct kube_call *call;
-    bool last;                           /* nothing follows a success */
+    bool last; /* nothing follows a success */
 };
 
 static const struct kube_resource ftc_resource = { STR("core.kubefed.io"), STR("v1beta1"), STR("federatedtypeconfigs"),
@@ -80,8 +80,9 @@ static void patch(struct type_configs *t, const struct kube_object *o, const cha
     st->last = last;
     map_put(&t->calls, kube_object_key(o), st);
     _cleanup_free_ char *path = kube_path(&ftc_resource, kube_object_ns(o), kube_object_name(o), str_of(sub));
-    struct kube_request req = { .method = "PATCH", .path = str_of(path), .body = body,
-                                .content_type = "application/merge-patch+json" };
+    struct kube_request req = {
+        .method = "PATCH", .path = str_of(path), .body = body, .content_type = "application/merge-patch+json"
+    };
     st->call = kube_call(t->env->host, &req, on_step, st);
 }
 
@@ -100,7 +101,7 @@ static void stop_type(struct type_configs *t, struct str key)
     if (!r)
         return;
     log_info("Stopping controller for \"%" PRIstr "\"", STRARG(key));
-    map_remove(&t->running, key);        /* ends the life of a key that came from the map itself */
+    map_remove(&t->running, key); /* ends the life of a key that came from the map itself */
     sync_stop(r->sync);
     fed_type_config_free(r->type);
     free(r);
@@ -137,7 +138,7 @@ static enum wish wish_for(const struct type_configs *t, const struct fed_type_co
     if (!type->propagation_enabled)
         return WISH_STOPPED;
     if (t->env->namespace_scoped && !type->target.namespaced)
-        return WISH_STOPPED;             /* cluster-scoped types are never run by a namespace-scoped control plane */
+        return WISH_STOPPED; /* cluster-scoped types are never run by a namespace-scoped control plane */
     if (type->target.namespaced && !have_namespaces_type(t))
         return WISH_IMPOSSIBLE;
     return WISH_RUNNING;

@@ -7,7 +7,7 @@
 struct type_configs;
 /* env must outlive it. */
 struct type_configs *type_configs_start(const struct sync_env *env);
-void type_configs_free(struct type_configs *t);      /* stops all sync controllers */
+void type_configs_free(struct type_configs *t); /* stops all sync controllers */
 /* Version records or namespaces became available. */
 void type_configs_poke(struct type_configs *t);
 

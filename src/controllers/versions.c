@@ -26,7 +26,7 @@ enum write_step { STEP_NONE, STEP_POST, STEP_OWNER, STEP_STATUS };
 
 /* What a write needs beyond the record; exists only while the record is dirty. */
 struct pending {
-    struct list link;                    /* in store->queue while waiting, in store->writing while under way */
+    struct list link; /* in store->queue while waiting, in store->writing while under way */
     struct version_store *store;
     struct record *record;
     char *api_version, *kind, *name, *uid;
@@ -34,13 +34,13 @@ struct pending {
     struct loop_timer retry;
     uint64_t retry_ms;
     enum write_step step;
-    bool changed_meanwhile;              /* the record changed while its PATCH was under way */
+    bool changed_meanwhile; /* the record changed while its PATCH was under way */
 };
 
 struct record {
     uint32_t key_len, body_len;
-    bool exists;                         /* known to be on the HOST */
-    char *body;                          /* compact JSON of status */
+    bool exists; /* known to be on the HOST */
+    char *body;  /* compact JSON of status */
     struct pending *pending;
     char key[];
 };
@@ -49,10 +49,10 @@ struct version_store {
     struct version_store_config config;
     char *ns;
     struct set records;
-    struct kube_informer *loaders[2];    /* namespaced kind, cluster kind; NULL once loaded */
+    struct kube_informer *loaders[2]; /* namespaced kind, cluster kind; NULL once loaded */
     struct loop_task loaded_task[2];
     bool loaded[2];
-    struct list queue;                   /* of pending */
+    struct list queue; /* of pending */
     struct list writing;
     unsigned n_writing;
     size_t n_pending;
@@ -156,8 +156,14 @@ static void finish_loading(void *arg, size_t which)
         v->config.on_loaded(v->config.arg);
 }
 
-static void finish_namespaced(void *arg) { finish_loading(arg, 0); }
-static void finish_cluster(void *arg) { finish_loading(arg, 1); }
+static void finish_namespaced(void *arg)
+{
+    finish_loading(arg, 0);
+}
+static void finish_cluster(void *arg)
+{
+    finish_loading(arg, 1);
+}
 
 static void on_loader_state(struct version_store *v, size_t which, enum kube_informer_state state,
                             const struct error *err)
@@ -179,7 +185,8 @@ static void on_cluster_state(void *arg, enum kube_informer_state state, const st
     on_loader_state(arg, 1, state, err);
 }
 
-static const struct kube_resource pv_resource = { STR("core.kubefed.io"), STR("v1alpha1"), STR("propagatedversions"), true };
+static const struct kube_resource pv_resource = { STR("core.kubefed.io"), STR("v1alpha1"), STR("propagatedversions"),
+                                                  true };
 static const struct kube_resource cpv_resource = { STR("core.kubefed.io"), STR("v1alpha1"),
                                                    STR("clusterpropagatedversions"), false };
 
@@ -192,8 +199,8 @@ struct version_store *version_store_start(const struct version_store_config *con
     list_init(&v->queue);
     list_init(&v->writing);
     for (size_t i = 0; i < 2; i++) {
-        _cleanup_free_ char *path =
-            kube_path(i == 0 ? &pv_resource : &cpv_resource, i == 0 ? str_of(v->ns) : STR_NULL, STR_NULL, STR_NULL);
+        _cleanup_free_ char *path = kube_path(i == 0 ? &pv_resource : &cpv_resource, i == 0 ? str_of(v->ns) : STR_NULL,
+                                              STR_NULL, STR_NULL);
         v->loaders[i] = kube_informer_start(&(struct kube_informer_config){
             .client = config->client,
             .path = path,
@@ -266,7 +273,7 @@ static void on_written(void *arg, const struct kube_response *resp, const struct
     struct pending *p = arg;
     p->call = NULL;
     if (err && err->code == -ECANCELED)
-        return;                                  /* the client is going away, and so are we */
+        return; /* the client is going away, and so are we */
     if (err && err->code == -EACCES) {
         pending_finish(p);
         return;
@@ -277,7 +284,7 @@ static void on_written(void *arg, const struct kube_response *resp, const struct
         p->record->exists = false;
         p->step = STEP_POST;
     } else if (err && p->step == STEP_POST && err->code == -ENOENT) {
-        pending_finish(p);                       /* the namespace is gone, and with it the federated object */
+        pending_finish(p); /* the namespace is gone, and with it the federated object */
         return;
     } else if (err) {
         retry_later(p, err);
@@ -341,7 +348,8 @@ static void write_step(struct pending *p)
     }
     const struct kube_resource *res = ns.n ? &pv_resource : &cpv_resource;
     _cleanup_buf_ struct buf body = BUF_INIT(BUF_MAX_DEFAULT);
-    struct kube_request req = { .method = "PATCH", .content_type = "application/merge-patch+json",
+    struct kube_request req = { .method = "PATCH",
+                                .content_type = "application/merge-patch+json",
                                 .priority = KUBE_PRIO_BACKGROUND };
     _cleanup_free_ char *path = NULL;
     if (p->step == STEP_POST) {

@@ -12,13 +12,13 @@
 struct version_store;
 
 struct version_store_config {
-    struct kube_client *client;          /* HOST */
-    struct str ns;                       /* namespace-scoped control plane: only this one; empty: all */
-    void (*on_loaded)(void *arg);        /* the records are there; retried until then */
+    struct kube_client *client;   /* HOST */
+    struct str ns;                /* namespace-scoped control plane: only this one; empty: all */
+    void (*on_loaded)(void *arg); /* the records are there; retried until then */
     void *arg;
 };
 struct version_store *version_store_start(const struct version_store_config *config);
-void version_store_free(struct version_store *v);      /* unwritten changes are dropped */
+void version_store_free(struct version_store *v); /* unwritten changes are dropped */
 bool version_store_loaded(const struct version_store *v);
 /* Records not yet stored on the HOST. */
 size_t version_store_pending(const struct version_store *v);

@@ -84,14 +84,26 @@ static void print_version(void)
 {
     struct utsname u;
     uname(&u);
-    const char *arch = strcmp(u.machine, "x86_64") == 0 ? "amd64" : strcmp(u.machine, "aarch64") == 0 ? "arm64" : u.machine;
-    printf("KubeFed controller-manager version: version.Info{Version:\"%s\", GitCommit:\"unknown\", GitTreeState:\"unknown\", "
-           "BuildDate:\"unknown\", GoVersion:\"none (C)\", Compiler:\"" __VERSION__ "\", Platform:\"linux/%s\"}\n",
-           KUBEFED_VERSION, arch);
+    const char *arch = strcmp(u.machine, "x86_64") == 0    ? "amd64"
+                       : strcmp(u.machine, "aarch64") == 0 ? "arm64"
+                                                           : u.machine;
+    printf(
+        "KubeFed controller-manager version: version.Info{Version:\"%s\", GitCommit:\"unknown\", GitTreeState:\"unknown\", "
+        "BuildDate:\"unknown\", GoVersion:\"none (C)\", Compiler:\"" __VERSION__ "\", Platform:\"linux/%s\"}\n",
+        KUBEFED_VERSION, arch);
     fflush(stdout);
 }
 
-enum { OPT_HEALTHZ = 256, OPT_KUBECONFIG, OPT_CONFIG, OPT_NAMESPACE, OPT_MASTER, OPT_METRICS, OPT_VERSION, OPT_IGNORED };
+enum {
+    OPT_HEALTHZ = 256,
+    OPT_KUBECONFIG,
+    OPT_CONFIG,
+    OPT_NAMESPACE,
+    OPT_MASTER,
+    OPT_METRICS,
+    OPT_VERSION,
+    OPT_IGNORED
+};
 
 static const struct option long_options[] = {
     { "healthz-addr", required_argument, NULL, OPT_HEALTHZ },
@@ -201,7 +213,8 @@ static void listen_on(void *arg)
     loop_timer_start(l->program->loop, &l->retry, LISTEN_RETRY_MS, listen_on, l);
 }
 
-static void listener_start(struct program *p, struct listener *l, const char *what, const char *address, http_server_fn *fn)
+static void listener_start(struct program *p, struct listener *l, const char *what, const char *address,
+                           http_server_fn *fn)
 {
     *l = (struct listener){ .program = p, .what = what, .address = address, .fn = fn };
     if (address[0] && strcmp(address, "0") != 0)
@@ -291,8 +304,10 @@ static int host_client(struct program *p, struct error **err)
     const struct options *o = &p->options;
     bool in_cluster = !(o->kubeconfig && o->kubeconfig[0]) && !(o->master && o->master[0]);
     int r = in_cluster ? kube_config_in_cluster(&config, err)
-                       : kube_config_load(&(struct kube_config_source){ .kubeconfig = o->kubeconfig, .master = o->master,
-                                                                        .no_default_files = true }, &config, err);
+                       : kube_config_load(&(struct kube_config_source){ .kubeconfig = o->kubeconfig,
+                                                                        .master = o->master,
+                                                                        .no_default_files = true },
+                                          &config, err);
     if (r < 0)
         return r;
     if (o->system_namespace && o->system_namespace[0])
@@ -301,8 +316,10 @@ static int host_client(struct program *p, struct error **err)
         p->system_namespace = mem_strdup(config->namespace_);
     else
         return error_set(err, -EINVAL, "The KubeFed namespace must be specified via --kubefed-namespace");
-    return kube_client_new(config, &(struct kube_client_options){ .loop = p->loop, .user_agent = "controller-manager",
-                                                                  .connect_backoff = true }, &p->host, err);
+    return kube_client_new(
+        config,
+        &(struct kube_client_options){ .loop = p->loop, .user_agent = "controller-manager", .connect_backoff = true },
+        &p->host, err);
 }
 
 static int load_config(struct program *p, struct error **err)

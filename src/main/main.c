@@ -20,8 +20,10 @@ static int webhook_main(int argc, char **argv)
 {
     (void)argc;
     (void)argv;
-    fputs("webhook: the admission webhook is not part of this version yet; the controller manager validates and fills in\n"
-          "its KubeFedConfig by itself, so no webhook needs to be installed.\n", stderr);
+    fputs(
+        "webhook: the admission webhook is not part of this version yet; the controller manager validates and fills in\n"
+        "its KubeFedConfig by itself, so no webhook needs to be installed.\n",
+        stderr);
     return 1;
 }
 
