@@ -139,8 +139,10 @@ static int collect(struct federate *f, struct str key, struct str name, struct e
     if (k < 0)
         return error_wrap(err, "Failed to find target API resource %" PRIstr, STRARG(key));
     k = federate_type(f, r, &type, err);
-    if (k == 0)
-        k = read_target(f, type, ns, name, err);
+    if (k < 0)
+        return k;
+    assert(type);
+    k = read_target(f, type, ns, name, err);
     if (k < 0 || !f->options->contents)
         return k;
     if (!str_eqc(str_of(type->config->target.kind), "Namespace") || type->config->target.group[0])

@@ -147,9 +147,9 @@ static const struct flag flags[] = {
 
 #define CHILD(word, fn, line, text, sample)                                                                            \
     {                                                                                                                  \
-        .name = word, .args = "TYPE-NAME RESOURCE-NAME", .summary = line, .description = text, .examples = sample,     \
-        .groups = VERB_COMMON, .flags = flags, .n_flags = ARRAY_SIZE(flags),                                           \
-        .options_size = sizeof(struct orphaning_options), .run = fn,                                                   \
+        .name = (word), .args = "TYPE-NAME RESOURCE-NAME", .summary = (line), .description = (text),                   \
+        .examples = (sample), .groups = VERB_COMMON, .flags = flags, .n_flags = ARRAY_SIZE(flags),                     \
+        .options_size = sizeof(struct orphaning_options), .run = (fn),                                                 \
     }
 
 static const struct verb children[] = {

@@ -43,7 +43,8 @@ static void write_default(struct buf *out, const struct flag *f)
 
 static void table_write(struct buf *out, struct table *t)
 {
-    qsort(t->v, t->n, sizeof(t->v[0]), by_name);
+    if (t->n > 1)
+        qsort(t->v, t->n, sizeof(t->v[0]), by_name);
     for (size_t i = 0; i < t->n; i++) {
         const struct flag *f = t->v[i].flag;
         buf_printf(out, "%-*s   %s", (int)t->width, t->v[i].head, f->usage);

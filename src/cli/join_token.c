@@ -15,7 +15,7 @@
 #define AUTOMATIC_MS 2000u
 #define EXPLICIT_MS 5000u
 #define POLL_MS 100u
-#define YEAR_S (365 * 24 * 3600)
+#define YEAR_S (INT64_C(365) * 24 * 3600)
 #define MAX_TOKEN ((size_t)1 << 20)
 
 /* Takes token and CA out of a Secret. 1: done, 0: it is no token Secret of our account, or not filled yet. */

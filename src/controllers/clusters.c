@@ -102,12 +102,12 @@ static void disconnect(struct cluster *c)
 
 static void set_problem(struct cluster *c, const char *text)
 {
-    bool new = !c->problem || strcmp(c->problem, text) != 0;
-    if (new) {
+    bool now = !c->problem || strcmp(c->problem, text) != 0;
+    if (now) {
         free(c->problem);
         c->problem = mem_strdup(text);
     }
-    if (!new || !c->object)
+    if (!now || !c->object)
         return;
     log_warning("Cluster %s: %s", c->name, text);
     struct event_object on = {
@@ -344,17 +344,17 @@ static void update_cluster(struct clusters *r, struct cluster *c, struct kube_ob
         notify(r, c, CLUSTER_RELABELLED);
 }
 
-static void on_change(void *arg, struct kube_object *old, struct kube_object *new)
+static void on_change(void *arg, struct kube_object *old, struct kube_object *now)
 {
     struct clusters *r = arg;
-    struct cluster *c = map_get(&r->by_name, kube_object_name(new ? new : old));
-    if (!new) {
+    struct cluster *c = map_get(&r->by_name, kube_object_name(kube_object_either(now, old)));
+    if (!now) {
         if (c)
             remove_cluster(r, c);
     } else if (!c) {
-        add_cluster(r, new);
+        add_cluster(r, now);
     } else {
-        update_cluster(r, c, new);
+        update_cluster(r, c, now);
     }
 }
 

@@ -21,19 +21,19 @@ static void notify(struct namespaces *n, struct str ns, enum namespace_event eve
     }
 }
 
-static void on_federated(void *arg, struct kube_object *old, struct kube_object *new)
+static void on_federated(void *arg, struct kube_object *old, struct kube_object *now)
 {
-    struct kube_object *o = new ? new : old;
-    bool placement = !old || !new || old->generation != new->generation || old->deleting != new->deleting;
+    struct kube_object *o = kube_object_either(now, old);
+    bool placement = !old || !now || old->generation != now->generation || old->deleting != now->deleting;
     if (str_eq(kube_object_ns(o), kube_object_name(o)))
         notify(arg, kube_object_ns(o), placement ? NAMESPACE_PLACEMENT : NAMESPACE_STATUS);
 }
 
-static void on_host(void *arg, struct kube_object *old, struct kube_object *new)
+static void on_host(void *arg, struct kube_object *old, struct kube_object *now)
 {
-    if (old && new && old->hash == new->hash && old->deleting == new->deleting)
+    if (old && now && old->hash == now->hash && old->deleting == now->deleting)
         return;
-    notify(arg, kube_object_name(new ? new : old), NAMESPACE_HOST);
+    notify(arg, kube_object_name(kube_object_either(now, old)), NAMESPACE_HOST);
 }
 
 static void on_state(void *arg, enum kube_informer_state state, const struct error *err)

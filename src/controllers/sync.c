@@ -108,17 +108,17 @@ static bool has_finalizer(const struct kube_object *o)
     return str_contains(kube_object_body(o), STR("\"" FED_SYNC_FINALIZER "\""));
 }
 
-static void on_object(void *arg, struct kube_object *old, struct kube_object *new)
+static void on_object(void *arg, struct kube_object *old, struct kube_object *now)
 {
     struct sync *s = arg;
-    if (old && new && old->generation == new->generation &&
-        old->deleting == new->deleting &&str_eq(kube_object_uid(old), kube_object_uid(new)) && has_finalizer(new))
+    if (old && now && old->generation == now->generation && old->deleting == now->deleting &&
+        str_eq(kube_object_uid(old), kube_object_uid(now)) && has_finalizer(now))
         return; /* status or metadata only (P-08) */
-    if (!new &&sync_vanished(old)) {
+    if (!now && old && sync_vanished(old)) {
         kube_object_unref(map_remove(&s->vanished, kube_object_key(old)));
         map_put(&s->vanished, kube_object_key(old), kube_object_ref(old));
     }
-    sync_enqueue(s, kube_object_key(new ? new : old));
+    sync_enqueue(s, kube_object_key(kube_object_either(now, old)));
 }
 
 static void on_objects_state(void *arg, enum kube_informer_state state, const struct error *err)

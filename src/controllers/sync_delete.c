@@ -53,9 +53,8 @@ static void verification_free(struct verification *v)
 
 void pass_cancel_verifications(struct pass *p)
 {
-    struct list *l;
-    while ((l = p->verifications.next) != &p->verifications)
-        verification_free(list_entry(l, struct verification, link));
+    list_for_each(it, &p->verifications)
+        verification_free(list_entry(it, struct verification, link));
 }
 
 static void verified(struct pass *p)

@@ -29,13 +29,13 @@ static bool only_version_differs(const struct kube_object *a, const struct kube_
            str_eq(kube_object_uid(a), kube_object_uid(b));
 }
 
-static void on_change(void *arg, struct kube_object *old, struct kube_object *new)
+static void on_change(void *arg, struct kube_object *old, struct kube_object *now)
 {
     struct sync_member *m = arg;
     struct sync *s = m->sync;
-    if (old && new &&only_version_differs(old, new))
+    if (old && now && only_version_differs(old, now))
         return; /* its status moved; nothing here depends on that */
-    _cleanup_free_ char *key = sync_fed_key(s, kube_object_key(new ? new : old));
+    _cleanup_free_ char *key = sync_fed_key(s, kube_object_key(kube_object_either(now, old)));
     if (apply_in_flight(s, str_of(m->name), str_of(key)))
         return; /* most likely our own write; its end looks at what is there */
     sync_enqueue(s, str_of(key));

@@ -249,10 +249,10 @@ static void process(void *arg, struct str key)
     fed_type_config_free(type);
 }
 
-static void on_change(void *arg, struct kube_object *old, struct kube_object *new)
+static void on_change(void *arg, struct kube_object *old, struct kube_object *now)
 {
     struct type_configs *t = arg;
-    workqueue_add(t->queue, kube_object_key(new ? new : old));
+    workqueue_add(t->queue, kube_object_key(kube_object_either(now, old)));
 }
 
 static void on_state(void *arg, enum kube_informer_state state, const struct error *err)

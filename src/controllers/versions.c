@@ -101,7 +101,8 @@ static struct record *record_find(const struct version_store *v, const struct ve
 static struct record *record_add(struct version_store *v, struct str key)
 {
     struct record *r = mem_zalloc(sizeof(*r) + key.n + 1);
-    memcpy(r->key, key.p, key.n);
+    if (key.n)
+        memcpy(r->key, key.p, key.n);
     r->key_len = (uint32_t)key.n;
     set_put(&v->records, r);
     return r;

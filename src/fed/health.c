@@ -158,13 +158,13 @@ static bool differs(yyjson_mut_doc *status, yyjson_val *stored)
     static const char *const telling[] = { "type", "status", "reason" };
     _cleanup_json_ yyjson_doc *frozen = json_freeze(status);
     yyjson_val *root = yyjson_doc_get_root(frozen), *item;
-    yyjson_val *old = json_get(stored, "conditions"), *new = json_get(root, "conditions");
+    yyjson_val *old = json_get(stored, "conditions"), *now = json_get(root, "conditions");
     size_t i, n;
 
     if (!str_eq(json_path_str(root, "kubernetesVersion"), json_path_str(stored, "kubernetesVersion")) ||
-        yyjson_arr_size(old) != yyjson_arr_size(new))
+        yyjson_arr_size(old) != yyjson_arr_size(now))
         return true;
-    yyjson_arr_foreach(new, i, n, item)
+    yyjson_arr_foreach(now, i, n, item)
     {
         yyjson_val *before = yyjson_arr_get(old, i);
 

@@ -73,20 +73,20 @@ void json_merge_apply(yyjson_mut_doc *doc, yyjson_mut_val *target, yyjson_val *p
 }
 
 /* Adds to `patch` what turns the member's value `old` (NULL: absent) into `new` (the same). */
-static void diff_member(yyjson_mut_doc *doc, yyjson_mut_val *patch, struct str key, yyjson_val *old, yyjson_val *new)
+static void diff_member(yyjson_mut_doc *doc, yyjson_mut_val *patch, struct str key, yyjson_val *old, yyjson_val *now)
 {
     yyjson_mut_val *v;
 
-    if (!new) {
+    if (!now) {
         v = yyjson_mut_null(doc);
-    } else if (yyjson_is_obj(old) && yyjson_is_obj(new)) {
-        v = json_merge_diff(doc, old, new);
+    } else if (yyjson_is_obj(old) && yyjson_is_obj(now)) {
+        v = json_merge_diff(doc, old, now);
         if (yyjson_mut_obj_size(v) == 0)
             return;
     } else {
-        if (json_equal(old, new))
+        if (json_equal(old, now))
             return;
-        v = json_mut_copy(doc, new);
+        v = json_mut_copy(doc, now);
     }
     yyjson_mut_obj_add(patch, json_mut_new_str(doc, key), v);
 }

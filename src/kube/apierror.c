@@ -44,11 +44,23 @@ static const char *status_text(int status)
         int status;
         const char *text;
     } known[] = {
-        { 301, "Moved Permanently" }, { 302, "Found" }, { 400, "Bad Request" }, { 401, "Unauthorized" },
-        { 403, "Forbidden" }, { 404, "Not Found" }, { 405, "Method Not Allowed" }, { 409, "Conflict" }, { 410, "Gone" },
-        { 413, "Request Entity Too Large" }, { 415, "Unsupported Media Type" }, { 422, "Unprocessable Entity" },
-        { 429, "Too Many Requests" }, { 500, "Internal Server Error" }, { 502, "Bad Gateway" },
-        { 503, "Service Unavailable" }, { 504, "Gateway Timeout" },
+        { 301, "Moved Permanently" },
+        { 302, "Found" },
+        { 400, "Bad Request" },
+        { 401, "Unauthorized" },
+        { 403, "Forbidden" },
+        { 404, "Not Found" },
+        { 405, "Method Not Allowed" },
+        { 409, "Conflict" },
+        { 410, "Gone" },
+        { 413, "Request Entity Too Large" },
+        { 415, "Unsupported Media Type" },
+        { 422, "Unprocessable Entity" },
+        { 429, "Too Many Requests" },
+        { 500, "Internal Server Error" },
+        { 502, "Bad Gateway" },
+        { 503, "Service Unavailable" },
+        { 504, "Gateway Timeout" },
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(known); i++)
@@ -59,7 +71,8 @@ static const char *status_text(int status)
 
 static int from_status(yyjson_val *v, int http_status, struct error **err)
 {
-    struct str reason = json_str(json_get(v, "reason")), message = cut_text(json_str(json_get(v, "message")), MESSAGE_MAX);
+    struct str reason = json_str(json_get(v, "reason")),
+               message = cut_text(json_str(json_get(v, "message")), MESSAGE_MAX);
     int code = api_error_code(http_status, reason);
 
     if (str_empty(message))
@@ -108,6 +121,6 @@ int api_error_from(const struct api_answer *a, struct error **err)
         return from_status(yyjson_doc_get_root(doc), a->status, err);
     text = snippet(a);
     return error_set_http(err, api_error_code(a->status, STR_NULL), a->status, reason_of(a->status),
-                          "%s %" PRIstr ": %s answered %d %s%s%" PRIstr, a->method, STRARG(a->path), a->server, a->status,
-                          status_text(a->status), str_empty(text) ? "" : ": ", STRARG(text));
+                          "%s %" PRIstr ": %s answered %d %s%s%" PRIstr, a->method, STRARG(a->path), a->server,
+                          a->status, status_text(a->status), str_empty(text) ? "" : ": ", STRARG(text));
 }

@@ -5,10 +5,10 @@
 #include "base/error.h"
 
 struct api_answer {
-    const char *method;  /* of the request, for messages */
+    const char *method; /* of the request, for messages */
     struct str path;
     const char *server;
-    int status;          /* not 2xx */
+    int status; /* not 2xx */
     struct str content_type, body;
 };
 /* The code that a status and the reason of a Status object (may be empty) mean; the table is at kube_done_fn. */

@@ -19,7 +19,7 @@
 #define MAX_RETRIES 5u
 #define RETRY_DEFAULT_MS 1000u
 #define RETRY_AFTER_MAX_S 3600u
-#define HIGH_EXTRA 4u              /* places beyond the limit for health probes and leases */
+#define HIGH_EXTRA 4u /* places beyond the limit for health probes and leases */
 #define BACKGROUND_PATIENCE_MS 10000u
 #define MAX_HEADERS 8u
 

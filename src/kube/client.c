@@ -211,8 +211,8 @@ static int client_set_up(struct kube_client *c, const struct kube_client_options
     return r;
 }
 
-int kube_client_new(const struct kube_config *config, const struct kube_client_options *options, struct kube_client **ret,
-                    struct error **err)
+int kube_client_new(const struct kube_config *config, const struct kube_client_options *options,
+                    struct kube_client **ret, struct error **err)
 {
     struct kube_client *c = client_alloc(config, options);
     int r = client_set_up(c, options, err);
@@ -291,7 +291,8 @@ static void on_blocking_done(void *arg, const struct kube_response *resp, const 
     buf_adds(&b->body, resp->body);
 }
 
-int kube_do(struct kube_client *c, const struct kube_request *req, struct buf *ret_body, int *ret_status, struct error **err)
+int kube_do(struct kube_client *c, const struct kube_request *req, struct buf *ret_body, int *ret_status,
+            struct error **err)
 {
     struct blocking b = { .body = BUF_INIT(req->max_body ? req->max_body : BUF_MAX_DEFAULT) };
     struct kube_call *call = kube_call(c, req, on_blocking_done, &b);

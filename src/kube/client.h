@@ -22,8 +22,8 @@ struct kube_client;
 
 struct kube_client_options {
     struct loop *loop;
-    const char *user_agent;                      /* suffix, controllers.md 1.8; NULL: none */
-    bool connect_backoff;                        /* see net/http.h; true in controllers */
+    const char *user_agent; /* suffix, controllers.md 1.8; NULL: none */
+    bool connect_backoff;   /* see net/http.h; true in controllers */
     /* Optional: a 401 was received with credentials that are not renewable here (token given as value). Should lead to
      * kube_client_set_token; calls that got 401 wait up to 5 s for it, then fail. */
     void (*on_unauthorized)(void *arg, struct kube_client *c);
@@ -31,30 +31,30 @@ struct kube_client_options {
 };
 
 /* Copies what it needs from config. No I/O. Errors: bad URL, bad CA or key, unsupported auth. */
-int kube_client_new(const struct kube_config *config, const struct kube_client_options *options, struct kube_client **ret,
-                    struct error **err);
+int kube_client_new(const struct kube_config *config, const struct kube_client_options *options,
+                    struct kube_client **ret, struct error **err);
 /* Running calls end with -ECANCELED through their callbacks before this returns; watches too. */
 void kube_client_free(struct kube_client *c);
 DEFINE_CLEANUP(struct kube_client *, kube_client_free)
 void kube_client_set_token(struct kube_client *c, struct str token);
 struct loop *kube_client_loop(const struct kube_client *c);
-const char *kube_client_server(const struct kube_client *c);        /* for messages */
+const char *kube_client_server(const struct kube_client *c); /* for messages */
 
 struct kube_request {
     const char *method;
-    struct str path;                 /* kube_path or a raw path such as "/healthz"; the prefix of the server URL is added */
-    struct str query;                /* without '?', encoded; may be empty */
-    const char *content_type;        /* of body; NULL: application/json */
-    const char *accept;              /* NULL: application/json */
-    struct str body;                 /* copied */
-    uint64_t timeout_ms;             /* whole call with its retries; 0: 30 s */
+    struct str path;          /* kube_path or a raw path such as "/healthz"; the prefix of the server URL is added */
+    struct str query;         /* without '?', encoded; may be empty */
+    const char *content_type; /* of body; NULL: application/json */
+    const char *accept;       /* NULL: application/json */
+    struct str body;          /* copied */
+    uint64_t timeout_ms;      /* whole call with its retries; 0: 30 s */
     enum kube_priority priority;
-    bool no_retry;                   /* no 429/503/reset retries (health probes) */
-    size_t max_body;                 /* 0: 64 MiB */
+    bool no_retry;   /* no 429/503/reset retries (health probes) */
+    size_t max_body; /* 0: 64 MiB */
 };
 struct kube_response {
     int status;
-    struct str body;                 /* valid during the callback */
+    struct str body; /* valid during the callback */
     struct str content_type;
 };
 /* err is set, and resp may be NULL, for everything but a 2xx. For a Status answer err carries http_status, reason and the
@@ -65,11 +65,12 @@ typedef void kube_done_fn(void *arg, const struct kube_response *resp, const str
 struct kube_call;
 /* Never fails synchronously. Returns a handle for kube_call_cancel, valid until the callback. */
 struct kube_call *kube_call(struct kube_client *c, const struct kube_request *req, kube_done_fn *fn, void *arg);
-void kube_call_cancel(struct kube_call *call);      /* the callback is not called */
+void kube_call_cancel(struct kube_call *call); /* the callback is not called */
 
 /* For sequential programs: runs the loop until the answer is there. Never inside a callback.
  * On success *ret_body (may be NULL) is the owned body. SIGINT handling is the caller's (loop_stop gives -ECANCELED). */
-int kube_do(struct kube_client *c, const struct kube_request *req, struct buf *ret_body, int *ret_status, struct error **err);
+int kube_do(struct kube_client *c, const struct kube_request *req, struct buf *ret_body, int *ret_status,
+            struct error **err);
 
 /* Streaming GET for watches: on_data gets raw bytes; ends through on_done. Not limited, not retried (401 once). */
 struct kube_stream_handlers {
@@ -80,8 +81,8 @@ struct kube_call *kube_stream(struct kube_client *c, const struct kube_request *
                               const struct kube_stream_handlers *h, void *arg);
 
 struct kube_client_stats {
-    uint64_t requests;               /* sent, retries included, watches included */
-    uint64_t by_code[6];             /* [0] transport errors, [1..5] 1xx..5xx */
+    uint64_t requests;   /* sent, retries included, watches included */
+    uint64_t by_code[6]; /* [0] transport errors, [1..5] 1xx..5xx */
     unsigned limit, in_flight, waiting;
 };
 void kube_client_get_stats(const struct kube_client *c, struct kube_client_stats *ret);

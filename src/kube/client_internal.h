@@ -57,9 +57,9 @@ struct kube_call {
     uint64_t generation, queued_ms, sent_ms, ends_ms;
     unsigned retries;
     bool renewed, reset_retried;
-    int status;             /* of a stream's response, 0 before it */
-    struct buf error_body;  /* of a stream that was refused */
-    struct error *refusal;  /* the 401 that new credentials are waited for, or why a call cannot be sent */
+    int status;            /* of a stream's response, 0 before it */
+    struct buf error_body; /* of a stream that was refused */
+    struct error *refusal; /* the 401 that new credentials are waited for, or why a call cannot be sent */
 };
 
 /* Sends what may be sent, later in this round of the loop. */

@@ -97,10 +97,13 @@ static struct kube_exec *exec_copy(const struct kube_exec *x)
     if (!x)
         return NULL;
     struct kube_exec *c = mem_zalloc(sizeof(*c));
-    *c = (struct kube_exec){ .api_version = mem_strdup(x->api_version), .command = mem_strdup(x->command),
-                             .args = strings_copy(x->args), .install_hint = mem_strdup(x->install_hint),
+    *c = (struct kube_exec){ .api_version = mem_strdup(x->api_version),
+                             .command = mem_strdup(x->command),
+                             .args = strings_copy(x->args),
+                             .install_hint = mem_strdup(x->install_hint),
                              .cluster_config = mem_strdup(x->cluster_config),
-                             .provide_cluster_info = x->provide_cluster_info, .interactive = x->interactive };
+                             .provide_cluster_info = x->provide_cluster_info,
+                             .interactive = x->interactive };
     while (x->env && x->env[n].name)
         n++;
     c->env = mem_array(n + 1, sizeof(*c->env));
@@ -169,8 +172,9 @@ int kube_config_in_cluster_at(const char *folder, struct kube_config **ret, stru
 
     c->server = service_url();
     if (!c->server)
-        return error_set(err, -ENOENT, "unable to load in-cluster configuration, KUBERNETES_SERVICE_HOST and "
-                                       "KUBERNETES_SERVICE_PORT must be defined");
+        return error_set(err, -ENOENT,
+                         "unable to load in-cluster configuration, KUBERNETES_SERVICE_HOST and "
+                         "KUBERNETES_SERVICE_PORT must be defined");
     c->token_file = mem_printf("%s/token", folder);
     r = kube_file_read_token(c->token_file, &token, err);
     kube_secret_free(token);
@@ -223,8 +227,9 @@ static int without_kubeconfig(const struct kube_config_source *source, struct ku
         if (url)
             return kube_config_in_cluster(ret, err);
     }
-    return error_set(err, -ENOENT, "invalid configuration: no configuration has been provided, try setting "
-                                   "KUBERNETES_MASTER environment variable");
+    return error_set(err, -ENOENT,
+                     "invalid configuration: no configuration has been provided, try setting "
+                     "KUBERNETES_MASTER environment variable");
 }
 
 int kube_config_load(const struct kube_config_source *source, struct kube_config **ret, struct error **err)

@@ -15,18 +15,18 @@ struct kube_exec_env {
 /* users[].user.exec: a credential plugin (client.authentication.k8s.io/v1 and v1beta1). */
 struct kube_exec {
     char *api_version, *command;
-    char **args;                          /* NULL-terminated */
-    struct kube_exec_env *env;            /* ends with name NULL */
+    char **args;               /* NULL-terminated */
+    struct kube_exec_env *env; /* ends with name NULL */
     char *install_hint;
-    char *cluster_config;                 /* JSON of the cluster's extension client.authentication.k8s.io/exec, or NULL */
+    char *cluster_config; /* JSON of the cluster's extension client.authentication.k8s.io/exec, or NULL */
     bool provide_cluster_info;
-    int interactive;                      /* 0 Never, 1 IfAvailable, 2 Always */
+    int interactive; /* 0 Never, 1 IfAvailable, 2 Always */
 };
 
 /* One resolved connection. Every pointer owned; NULL means not set. */
 struct kube_config {
-    char *server;                         /* URL, maybe with a path prefix */
-    char *proxy_url;                      /* http, https, socks5; NULL: from HTTPS_PROXY/HTTP_PROXY/NO_PROXY */
+    char *server;    /* URL, maybe with a path prefix */
+    char *proxy_url; /* http, https, socks5; NULL: from HTTPS_PROXY/HTTP_PROXY/NO_PROXY */
     char *tls_server_name;
     unsigned tls_skip;                    /* enum tls_skip */
     struct buf ca_pem, cert_pem, key_pem; /* inline data or files, read at load time */
@@ -34,11 +34,11 @@ struct kube_config {
     char *token, *token_file;             /* a token file is read again every minute and after a 401 */
     char *username, *password;
     struct kube_exec *exec;
-    char *as_user, *as_uid;               /* impersonation */
-    char **as_groups;                     /* NULL-terminated */
-    char **as_extra;                      /* "key=value", NULL-terminated */
-    char *namespace_;                     /* of the context, NULL when not set */
-    char *context, *cluster, *user;       /* names in the kubeconfig; NULL in-cluster */
+    char *as_user, *as_uid;         /* impersonation */
+    char **as_groups;               /* NULL-terminated */
+    char **as_extra;                /* "key=value", NULL-terminated */
+    char *namespace_;               /* of the context, NULL when not set */
+    char *context, *cluster, *user; /* names in the kubeconfig; NULL in-cluster */
 };
 
 struct kube_config *kube_config_new(void);
@@ -47,11 +47,11 @@ DEFINE_CLEANUP(struct kube_config *, kube_config_free)
 #define _cleanup_kube_config_ _cleanup_(kube_config_freep)
 
 struct kube_config_source {
-    const char *kubeconfig;               /* --kubeconfig: exactly this file; NULL/"": $KUBECONFIG list, else ~/.kube/config */
-    const char *context;                  /* NULL/"": current-context */
-    const char *master;                   /* overrides the server; NULL/"": none */
-    bool no_default_files;                /* only `kubeconfig` (controller-manager: $KUBECONFIG is not consulted) */
-    bool in_cluster_fallback;             /* use the service account when no kubeconfig exists at all */
+    const char *kubeconfig;   /* --kubeconfig: exactly this file; NULL/"": $KUBECONFIG list, else ~/.kube/config */
+    const char *context;      /* NULL/"": current-context */
+    const char *master;       /* overrides the server; NULL/"": none */
+    bool no_default_files;    /* only `kubeconfig` (controller-manager: $KUBECONFIG is not consulted) */
+    bool in_cluster_fallback; /* use the service account when no kubeconfig exists at all */
 };
 /* Merge rules of kubectl: first file wins per name, current-context of the first that sets it; missing files of the
  * list are skipped; relative paths inside a file are relative to it. Errors name file, line or entry, and what to do:

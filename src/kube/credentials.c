@@ -180,8 +180,8 @@ static bool plugin_needed(const struct credentials *c)
 
 /* --- use --- */
 
-int credentials_get(struct credentials *c, struct credentials_wait *w, const char **ret_header, uint64_t *ret_generation,
-                    struct error **err)
+int credentials_get(struct credentials *c, struct credentials_wait *w, const char **ret_header,
+                    uint64_t *ret_generation, struct error **err)
 {
     if (c->config->exec && plugin_needed(c)) {
         int r = run_plugin(c, err);

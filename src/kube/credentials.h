@@ -37,8 +37,8 @@ struct credentials_wait {
 };
 /* 0: ready, *ret_header is the value of Authorization or NULL for none (borrowed until the loop goes on). -EAGAIN: being
  * fetched, w->fn will be called. Anything else: *err says why. */
-int credentials_get(struct credentials *c, struct credentials_wait *w, const char **ret_header, uint64_t *ret_generation,
-                    struct error **err);
+int credentials_get(struct credentials *c, struct credentials_wait *w, const char **ret_header,
+                    uint64_t *ret_generation, struct error **err);
 /* A 401 was received with `generation`. 0: newer ones are there, try again; -EAGAIN: w->fn will be called when there are;
  * -EACCES: there is nothing newer to be had. */
 int credentials_reject(struct credentials *c, uint64_t generation, struct credentials_wait *w);

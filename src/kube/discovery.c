@@ -64,22 +64,28 @@ static void add_resource(struct kube_discovery *d, size_t *cap, struct str group
         return;
     MEM_GROW(d->v, *cap, d->n);
     d->v[d->n++] = (struct kube_api_resource){
-        .group = str_dup(group), .version = str_dup(version), .plural = str_dup(plural), .kind = str_dup(kind),
+        .group = str_dup(group),
+        .version = str_dup(version),
+        .plural = str_dup(plural),
+        .kind = str_dup(kind),
         .singular = str_dup(json_str(json_get(item, "singularName"))),
-        .short_names = string_list(json_get(item, "shortNames")), .verbs = string_list(json_get(item, "verbs")),
-        .namespaced = yyjson_is_true(json_get(item, "namespaced")), .preferred = preferred,
+        .short_names = string_list(json_get(item, "shortNames")),
+        .verbs = string_list(json_get(item, "verbs")),
+        .namespaced = yyjson_is_true(json_get(item, "namespaced")),
+        .preferred = preferred,
     };
 }
 
 static void note_failure(struct kube_discovery *d, const char *path, const struct error *err)
 {
     char *old = d->partial_error;
-    d->partial_error = old ? mem_printf("%s; %s: %s", old, path, error_msg(err)) : mem_printf("%s: %s", path, error_msg(err));
+    d->partial_error = old ? mem_printf("%s; %s: %s", old, path, error_msg(err))
+                           : mem_printf("%s: %s", path, error_msg(err));
     free(old);
 }
 
-static int fetch_version(struct kube_client *c, struct kube_discovery *d, size_t *cap, struct str group, struct str version,
-                         bool preferred)
+static int fetch_version(struct kube_client *c, struct kube_discovery *d, size_t *cap, struct str group,
+                         struct str version, bool preferred)
 {
     _cleanup_free_ char *path = group.n ? mem_printf("/apis/%" PRIstr "/%" PRIstr, STRARG(group), STRARG(version))
                                         : mem_printf("/api/%" PRIstr, STRARG(version));
@@ -106,7 +112,8 @@ static int fetch_groups(struct kube_client *c, struct kube_discovery *d, size_t 
     yyjson_arr_iter groups = yyjson_arr_iter_with(r < 0 ? NULL : json_get(yyjson_doc_get_root(doc), "groups"));
     yyjson_val *group;
     while (r == 0 && (group = yyjson_arr_iter_next(&groups))) {
-        struct str name = json_str(json_get(group, "name")), preferred = json_path_str(group, "preferredVersion.version");
+        struct str name = json_str(json_get(group, "name")),
+                   preferred = json_path_str(group, "preferredVersion.version");
         yyjson_arr_iter versions = yyjson_arr_iter_with(json_get(group, "versions"));
         yyjson_val *v;
         while (r == 0 && (v = yyjson_arr_iter_next(&versions))) {
@@ -147,7 +154,8 @@ static bool matches(const struct kube_api_resource *r, struct str key)
     struct str head, tail, version, group;
     if (!str_cut(key, '.', &head, &tail))
         return false;
-    bool name = str_eqc(head, r->plural) || (r->singular[0] && str_eqc(head, r->singular)) || str_ieq(head, str_of(r->kind));
+    bool name = str_eqc(head, r->plural) || (r->singular[0] && str_eqc(head, r->singular)) ||
+                str_ieq(head, str_of(r->kind));
     if (!name)
         return false;
     if (str_eqc(tail, r->group))
@@ -187,8 +195,10 @@ static char *qualified(const struct kube_api_resource *r)
 static int not_found(const struct kube_discovery *d, struct str key, struct error **err)
 {
     if (d->partial_error)
-        return error_set(err, -ENOENT, "[unable to retrieve the complete list of server APIs: %s, Unable to find api resource "
-                         "named \"%" PRIstr "\".]", d->partial_error, STRARG(key));
+        return error_set(err, -ENOENT,
+                         "[unable to retrieve the complete list of server APIs: %s, Unable to find api resource "
+                         "named \"%" PRIstr "\".]",
+                         d->partial_error, STRARG(key));
     return error_set(err, -ENOENT, "Unable to find api resource named \"%" PRIstr "\".", STRARG(key));
 }
 
@@ -199,12 +209,14 @@ static int ambiguous(const struct candidate_list *l, struct str key, struct erro
         _cleanup_free_ char *name = qualified(l->v[i]);
         buf_printf(&names, "%s%s", i ? ", " : "", name);
     }
-    return error_set(err, -EINVAL, "Multiple resources are matched by \"%" PRIstr "\": %s. A group-qualified plural name must be "
-                     "provided.", STRARG(key), names.p);
+    return error_set(err, -EINVAL,
+                     "Multiple resources are matched by \"%" PRIstr "\": %s. A group-qualified plural name must be "
+                     "provided.",
+                     STRARG(key), names.p);
 }
 
-int kube_discovery_find(const struct kube_discovery *d, struct str key, struct str version, const struct kube_api_resource **ret,
-                        struct error **err)
+int kube_discovery_find(const struct kube_discovery *d, struct str key, struct str version,
+                        const struct kube_api_resource **ret, struct error **err)
 {
     if (key.n == 0)
         return error_set(err, -EINVAL, "NAME is required");
@@ -219,6 +231,6 @@ int kube_discovery_find(const struct kube_discovery *d, struct str key, struct s
         return not_found(d, key, err);
     if (found.n > 1 && found.v[0]->group[0])
         return ambiguous(&found, key, err);
-    *ret = found.v[0];                   /* the core group comes first and wins at once */
+    *ret = found.v[0]; /* the core group comes first and wins at once */
     return 0;
 }

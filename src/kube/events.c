@@ -24,12 +24,12 @@
 #define BUCKET_REFILL_S 300.0
 #define MAX_MESSAGE 1024u
 
-struct aggregate {                       /* of one (source, object, type, reason) */
+struct aggregate { /* of one (source, object, type, reason) */
     unsigned distinct;
     int64_t last_s;
 };
-struct known {                           /* one event object on the server */
-    char *name;                          /* NULL until it was written */
+struct known {  /* one event object on the server */
+    char *name; /* NULL until it was written */
     unsigned count;
     int64_t first_s;
 };
@@ -42,7 +42,7 @@ struct queued {
     struct event_recorder *recorder;
     struct list link;
     char *component, *api_version, *kind, *ns, *name, *uid, *rv, *type, *reason, *message;
-    char *key;                           /* of `known` */
+    char *key; /* of `known` */
     char *event_name;
     unsigned count, tries;
     int64_t first_s, last_s;
@@ -81,8 +81,8 @@ static void queued_free(struct queued *q)
     if (q->call)
         kube_call_cancel(q->call);
     list_del(&q->link);
-    char *const all[] = { q->component, q->api_version, q->kind, q->ns, q->name, q->uid, q->rv, q->type, q->reason, q->message,
-                          q->key, q->event_name };
+    char *const all[] = { q->component, q->api_version, q->kind,   q->ns,      q->name, q->uid,
+                          q->rv,        q->type,        q->reason, q->message, q->key,  q->event_name };
     for (size_t i = 0; i < ARRAY_SIZE(all); i++)
         free(all[i]);
     free(q);
@@ -215,20 +215,22 @@ static void on_written(void *arg, const struct kube_response *resp, const struct
     (void)resp;
     struct queued *q = arg;
     q->call = NULL;
-    if (err && err->code == -ENOENT && q->patch) {           /* it has expired: write it anew */
+    if (err && err->code == -ENOENT && q->patch) { /* it has expired: write it anew */
         q->patch = false;
         send_event(q);
         return;
     }
     /* A refusal is final (a terminating namespace, missing rights); what may pass is tried again. */
-    bool may_pass = err && (err->code == -EIO || err->code == -EAGAIN || error_http(err) == 0) && err->code != -ECANCELED;
+    bool may_pass = err && (err->code == -EIO || err->code == -EAGAIN || error_http(err) == 0) &&
+                    err->code != -ECANCELED;
     if (may_pass && ++q->tries < MAX_TRIES) {
         uint64_t ms = q->tries == 1 ? rand_below(RETRY_MS) : RETRY_MS;
         loop_timer_start(kube_client_loop(q->recorder->client), &q->retry, ms, on_retry, q);
         return;
     }
     if (err)
-        log_verbose(2, "event \"%s\" on %s %s/%s is not stored: %s", q->reason, q->kind, q->ns, q->name, error_msg(err));
+        log_verbose(2, "event \"%s\" on %s %s/%s is not stored: %s", q->reason, q->kind, q->ns, q->name,
+                    error_msg(err));
     finish(q);
 }
 
@@ -239,7 +241,9 @@ static void send_event(struct queued *q)
     make_body(&body, q);
     _cleanup_free_ char *path = kube_path(&events, q->ns[0] ? str_of(q->ns) : STR("default"),
                                           q->patch ? str_of(q->event_name) : STR_NULL, STR_NULL);
-    struct kube_request req = { .method = q->patch ? "PATCH" : "POST", .path = str_of(path), .body = buf_str(&body),
+    struct kube_request req = { .method = q->patch ? "PATCH" : "POST",
+                                .path = str_of(path),
+                                .body = buf_str(&body),
                                 .content_type = q->patch ? "application/merge-patch+json" : NULL,
                                 .priority = KUBE_PRIO_BACKGROUND };
     q->call = kube_call(q->recorder->client, &req, on_written, q);
@@ -267,7 +271,8 @@ static char *new_event_name(struct str object)
     return mem_printf("%" PRIstr ".%llx", STRARG(object), ns);
 }
 
-static struct known *count_event(struct event_recorder *r, struct str key, struct str object, int64_t now, bool *ret_new)
+static struct known *count_event(struct event_recorder *r, struct str key, struct str object, int64_t now,
+                                 bool *ret_new)
 {
     bound(&r->known, known_free);
     struct known *k = map_get(&r->known, key);
@@ -288,8 +293,8 @@ void event_record(struct event_recorder *r, const char *component, const struct 
     if (r->n_queue >= MAX_QUEUE)
         return;
     int64_t now = time_wall_s();
-    _cleanup_free_ char *source = mem_printf("%s\n%" PRIstr "\n%" PRIstr "/%" PRIstr "\n%" PRIstr, component, STRARG(on->kind),
-                                             STRARG(on->ns), STRARG(on->name), STRARG(on->uid));
+    _cleanup_free_ char *source = mem_printf("%s\n%" PRIstr "\n%" PRIstr "/%" PRIstr "\n%" PRIstr, component,
+                                             STRARG(on->kind), STRARG(on->ns), STRARG(on->name), STRARG(on->uid));
     _cleanup_free_ char *group = mem_printf("%s\n%s\n%s", source, type, reason);
     struct str text = message;
     text.n = MIN(text.n, (size_t)MAX_MESSAGE);
@@ -301,11 +306,22 @@ void event_record(struct event_recorder *r, const char *component, const struct 
     struct known *k = count_event(r, str_of(many ? group : exact), on->name, now, &is_new);
     struct queued *q = mem_zalloc(sizeof(*q));
     *q = (struct queued){
-        .recorder = r, .component = mem_strdup(component), .api_version = str_dup(on->api_version), .kind = str_dup(on->kind),
-        .ns = str_dup(on->ns), .name = str_dup(on->name), .uid = str_dup(on->uid), .rv = str_dup(on->resource_version),
-        .type = mem_strdup(type), .reason = mem_strdup(reason), .event_name = mem_strdup(k->name),
+        .recorder = r,
+        .component = mem_strdup(component),
+        .api_version = str_dup(on->api_version),
+        .kind = str_dup(on->kind),
+        .ns = str_dup(on->ns),
+        .name = str_dup(on->name),
+        .uid = str_dup(on->uid),
+        .rv = str_dup(on->resource_version),
+        .type = mem_strdup(type),
+        .reason = mem_strdup(reason),
+        .event_name = mem_strdup(k->name),
         .message = mem_printf("%s%" PRIstr, many ? "(combined from similar events): " : "", STRARG(text)),
-        .count = k->count, .first_s = k->first_s, .last_s = now, .patch = !is_new,
+        .count = k->count,
+        .first_s = k->first_s,
+        .last_s = now,
+        .patch = !is_new,
     };
     list_add_tail(&r->queue, &q->link);
     r->n_queue++;

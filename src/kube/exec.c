@@ -226,13 +226,18 @@ struct exec_run *exec_start(struct loop *loop, const struct kube_config *config,
         return NULL;
     }
     struct exec_run *x = mem_zalloc(sizeof(*x));
-    *x = (struct exec_run){ .fn = fn, .arg = arg, .command = mem_strdup(e->command),
-                            .install_hint = mem_strdup(e->install_hint), .api_version = mem_strdup(e->api_version) };
+    *x = (struct exec_run){ .fn = fn,
+                            .arg = arg,
+                            .command = mem_strdup(e->command),
+                            .install_hint = mem_strdup(e->install_hint),
+                            .api_version = mem_strdup(e->api_version) };
     _cleanup_free_ char **argv = build_argv(e);
     char **env = build_env(config, interactive);
-    struct process_spec spec = { .argv = (const char *const *)argv, .extra_env = (const char *const *)env,
+    struct process_spec spec = { .argv = (const char *const *)argv,
+                                 .extra_env = (const char *const *)env,
                                  .timeout_ms = interactive ? TIMEOUT_INTERACTIVE_MS : TIMEOUT_MS,
-                                 .max_output = OUTPUT_MAX, .stdin_inherit = interactive };
+                                 .max_output = OUTPUT_MAX,
+                                 .stdin_inherit = interactive };
     int r = process_start(loop, &spec, on_process, x, &x->process, &cause);
     for (size_t i = 0; env[i]; i++)
         kube_secret_free(env[i]);

@@ -8,9 +8,9 @@
 #include "net/loop.h"
 
 struct exec_credential {
-    char *token;               /* or NULL */
-    char *cert_pem, *key_pem;  /* both or neither */
-    int64_t expires_s;         /* wall clock; 0: never */
+    char *token;              /* or NULL */
+    char *cert_pem, *key_pem; /* both or neither */
+    int64_t expires_s;        /* wall clock; 0: never */
 };
 void exec_credential_done(struct exec_credential *c);
 

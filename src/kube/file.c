@@ -71,7 +71,8 @@ int kube_file_read_token(const char *path, char **ret, struct error **err)
         r = error_set(err, -EINVAL, "the token in file \"%s\" holds control characters", path);
     else
         *ret = str_dup(token);
-    explicit_bzero(b.p, b.n);
+    if (b.p)
+        explicit_bzero(b.p, b.n);
     return r;
 }
 

@@ -31,12 +31,12 @@ struct kube_informer {
     enum kube_informer_state state;
     struct error *error;
     struct set objects;
-    struct map forgotten;                /* uids of objects that an own DELETE removed, until their event comes */
-    struct map going[2];                 /* uids of the last objects that were deleted, with versions */
+    struct map forgotten; /* uids of objects that an own DELETE removed, until their event comes */
+    struct map going[2];  /* uids of the last objects that were deleted, with versions */
     uint8_t mark;
-    char *version;                       /* to resume from */
+    char *version; /* to resume from */
     char *continue_token;
-    bool from_newest;                    /* the next list must not come from the server's cache */
+    bool from_newest; /* the next list must not come from the server's cache */
     struct kube_call *call;
     struct json_split *split;
     struct watch_decoder watch;
@@ -84,10 +84,10 @@ static int compare_versions(struct str a, struct str b)
     return kube_rv_compare(a, b, &order) == 0 ? order : 1;
 }
 
-static void changed(struct kube_informer *i, struct kube_object *old, struct kube_object *new)
+static void changed(struct kube_informer *i, struct kube_object *old, struct kube_object *now)
 {
     if (i->config.on_change)
-        i->config.on_change(i->config.arg, old, new);
+        i->config.on_change(i->config.arg, old, now);
 }
 
 /* Takes over the reference to `o`. */
@@ -165,7 +165,7 @@ static void deleted(struct kube_informer *i, yyjson_val *live)
     _cleanup_free_ char *key = ns.n ? mem_printf("%" PRIstr "/%" PRIstr, STRARG(ns), STRARG(name)) : str_dup(name);
     struct kube_object *old = set_get(&i->objects, str_of(key));
     if (!old || !str_eq(kube_object_uid(old), uid) || compare_versions(rv, kube_object_rv(old)) < 0)
-        return;                          /* what is cached is newer: a successor, or labelled again by us */
+        return; /* what is cached is newer: a successor, or labelled again by us */
     drop(i, old);
 }
 
@@ -308,8 +308,9 @@ static void list_page(struct kube_informer *i)
     }
     add_selectors(i, &query);
     i->split = json_split_new(&handler, i, MAX_ITEM);
-    struct kube_request req = { .method = "GET", .path = str_of(i->path), .query = buf_str(&query),
-                                .timeout_ms = LIST_TIMEOUT_MS };
+    struct kube_request req = {
+        .method = "GET", .path = str_of(i->path), .query = buf_str(&query), .timeout_ms = LIST_TIMEOUT_MS
+    };
     i->call = kube_stream(i->config.client, &req, LIST_IDLE_MS, &stream, i);
 }
 
@@ -392,7 +393,8 @@ static void watch_start(struct kube_informer *i)
     static const struct kube_stream_handlers stream = { watch_data, watch_ended };
     uint64_t seconds = 300 + rand_below(300);
     _cleanup_buf_ struct buf query = BUF_INIT((size_t)64 << 10);
-    buf_printf(&query, "watch=true&allowWatchBookmarks=true&timeoutSeconds=%llu&resourceVersion=", (unsigned long long)seconds);
+    buf_printf(&query,
+               "watch=true&allowWatchBookmarks=true&timeoutSeconds=%llu&resourceVersion=", (unsigned long long)seconds);
     buf_add_urlencoded(&query, str_of(i->version));
     add_selectors(i, &query);
     watch_done(&i->watch);
@@ -400,8 +402,9 @@ static void watch_start(struct kube_informer *i)
     i->watch_started_ms = loop_now(i->loop);
     i->watch_had_events = i->watch_expired = false;
     i->in_watch = true;
-    struct kube_request req = { .method = "GET", .path = str_of(i->path), .query = buf_str(&query),
-                                .timeout_ms = (seconds + 60) * 1000 };
+    struct kube_request req = {
+        .method = "GET", .path = str_of(i->path), .query = buf_str(&query), .timeout_ms = (seconds + 60) * 1000
+    };
     i->call = kube_stream(i->config.client, &req, 0, &stream, i);
 }
 

@@ -18,20 +18,29 @@ struct kube_object {
     uint32_t refs;
     uint32_t body_len;
     uint16_t key_len, ns_len, uid_len, rv_len;
-    bool deleting;                   /* metadata.deletionTimestamp is set */
-    uint8_t mark;                    /* the informer's: seen by which list */
+    bool deleting; /* metadata.deletionTimestamp is set */
+    uint8_t mark;  /* the informer's: seen by which list */
     int64_t generation;
-    uint64_t hash;                   /* of what `project` kept, without metadata.resourceVersion */
-    char data[];                     /* key, uid, resourceVersion, body */
+    uint64_t hash; /* of what `project` kept, without metadata.resourceVersion */
+    char data[];   /* key, uid, resourceVersion, body */
 };
-static inline struct str kube_object_key(const struct kube_object *o) { return str_n(o->data, o->key_len); }  /* "ns/name" or "name" */
-static inline struct str kube_object_ns(const struct kube_object *o) { return str_n(o->data, o->ns_len); }
+static inline struct str kube_object_key(const struct kube_object *o)
+{
+    return str_n(o->data, o->key_len);
+} /* "ns/name" or "name" */
+static inline struct str kube_object_ns(const struct kube_object *o)
+{
+    return str_n(o->data, o->ns_len);
+}
 static inline struct str kube_object_name(const struct kube_object *o)
 {
     size_t skip = o->ns_len ? o->ns_len + 1u : 0u;
     return str_n(o->data + skip, o->key_len - skip);
 }
-static inline struct str kube_object_uid(const struct kube_object *o) { return str_n(o->data + o->key_len, o->uid_len); }
+static inline struct str kube_object_uid(const struct kube_object *o)
+{
+    return str_n(o->data + o->key_len, o->uid_len);
+}
 static inline struct str kube_object_rv(const struct kube_object *o)
 {
     return str_n(o->data + o->key_len + o->uid_len, o->rv_len);
@@ -40,30 +49,37 @@ static inline struct str kube_object_body(const struct kube_object *o)
 {
     return str_n(o->data + o->key_len + o->uid_len + o->rv_len, o->body_len);
 }
+/* The new object of a change, or the old one of a deletion. One of them is there. */
+static inline struct kube_object *kube_object_either(struct kube_object *now, struct kube_object *old)
+{
+    assert(now || old);
+    return now ? now : old;
+}
 struct kube_object *kube_object_ref(struct kube_object *o);
 void kube_object_unref(struct kube_object *o);
 DEFINE_CLEANUP(struct kube_object *, kube_object_unref)
 /* From a live object (parsed). project NULL: everything but metadata.managedFields. -EINVAL when it has no name. */
 typedef void kube_project_fn(void *arg, yyjson_val *live, yyjson_mut_doc *out);
-int kube_object_new(yyjson_val *live, kube_project_fn *project, void *arg, struct kube_object **ret, struct error **err);
+int kube_object_new(yyjson_val *live, kube_project_fn *project, void *arg, struct kube_object **ret,
+                    struct error **err);
 
 enum kube_informer_state {
-    KUBE_INFORMER_LISTING,           /* never synced yet, first list under way */
-    KUBE_INFORMER_SYNCED,            /* cache complete, watch running or being resumed */
-    KUBE_INFORMER_MISSING,           /* the server does not serve this resource (404); tried again with the backoff */
-    KUBE_INFORMER_FAILING,           /* not synced and the last attempt failed (see kube_informer_error) */
+    KUBE_INFORMER_LISTING, /* never synced yet, first list under way */
+    KUBE_INFORMER_SYNCED,  /* cache complete, watch running or being resumed */
+    KUBE_INFORMER_MISSING, /* the server does not serve this resource (404); tried again with the backoff */
+    KUBE_INFORMER_FAILING, /* not synced and the last attempt failed (see kube_informer_error) */
 };
 
 struct kube_informer_config {
     struct kube_client *client;
-    const char *path;                /* of the collection; copied */
-    const char *label_selector;      /* plain text, or NULL; copied */
-    const char *field_selector;      /* or NULL; copied */
-    unsigned page;                   /* 0: 500 */
-    kube_project_fn *project;        /* or NULL */
+    const char *path;           /* of the collection; copied */
+    const char *label_selector; /* plain text, or NULL; copied */
+    const char *field_selector; /* or NULL; copied */
+    unsigned page;              /* 0: 500 */
+    kube_project_fn *project;   /* or NULL */
     /* old NULL: added; new NULL: deleted. Called after the cache changed, only when something that was kept differs
      * (hash), or generation, deletion or resourceVersion does (the handler decides what matters). May be NULL. */
-    void (*on_change)(void *arg, struct kube_object *old, struct kube_object *new);
+    void (*on_change)(void *arg, struct kube_object *old, struct kube_object *now);
     /* State changed. May be NULL. */
     void (*on_state)(void *arg, enum kube_informer_state state, const struct error *err);
     void *arg;
@@ -71,16 +87,16 @@ struct kube_informer_config {
 struct kube_informer;
 /* Must be stopped before its client is freed. */
 struct kube_informer *kube_informer_start(const struct kube_informer_config *config);
-void kube_informer_stop(struct kube_informer *i);            /* frees; no callback afterwards; NULL is fine */
+void kube_informer_stop(struct kube_informer *i); /* frees; no callback afterwards; NULL is fine */
 
 enum kube_informer_state kube_informer_state(const struct kube_informer *i);
-const struct error *kube_informer_error(const struct kube_informer *i);      /* of the last failure, or NULL */
+const struct error *kube_informer_error(const struct kube_informer *i); /* of the last failure, or NULL */
 /* Tries again now instead of after the backoff (a CRD appeared, a member came back). */
 void kube_informer_kick(struct kube_informer *i);
 
-struct kube_object *kube_informer_get(const struct kube_informer *i, struct str key);   /* borrowed, or NULL */
+struct kube_object *kube_informer_get(const struct kube_informer *i, struct str key); /* borrowed, or NULL */
 size_t kube_informer_count(const struct kube_informer *i);
-bool kube_informer_next(const struct kube_informer *i, size_t *iter, struct kube_object **ret);  /* borrowed */
+bool kube_informer_next(const struct kube_informer *i, size_t *iter, struct kube_object **ret); /* borrowed */
 
 /* Puts the answer of an own write into the cache ahead of the watch event, so that the next plan sees it: taken only when
  * it is newer than what is there (resourceVersions compare as integers; when they do not, equality ends the wait).

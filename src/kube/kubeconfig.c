@@ -99,8 +99,8 @@ static int check_kind(yyjson_val *root, struct error **err)
     for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
         yyjson_val *v = json_get(root, fields[i].key);
         if (v && !yyjson_is_null(v) && !str_empty(json_str(v)) && !str_eqc(json_str(v), fields[i].want))
-            return error_set(err, -EINVAL, "%s is \"%.*s\", expected \"%s\"", fields[i].key, (int)MIN(json_str(v).n, 64u),
-                             json_str(v).p, fields[i].want);
+            return error_set(err, -EINVAL, "%s is \"%.*s\", expected \"%s\"", fields[i].key,
+                             (int)MIN(json_str(v).n, 64u), json_str(v).p, fields[i].want);
         if (v && !yyjson_is_null(v) && !yyjson_is_str(v))
             return error_set(err, -EINVAL, "%s: expected a string", fields[i].key);
     }

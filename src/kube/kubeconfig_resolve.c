@@ -10,7 +10,8 @@
 #include "kube/file.h"
 
 #define LIST_MAX 1000u
-#define NO_CONFIG "invalid configuration: no configuration has been provided, try setting KUBERNETES_MASTER environment variable"
+#define NO_CONFIG                                                                                                      \
+    "invalid configuration: no configuration has been provided, try setting KUBERNETES_MASTER environment variable"
 
 /* The entry that is being read, for messages. */
 struct reader {
@@ -78,8 +79,7 @@ static int get_strings(const struct reader *r, yyjson_val *v, const char *field,
             return bad(r, err, field, "expected a list of strings");
     }
     char **list = mem_array(yyjson_arr_size(v) + 1, sizeof(*list));
-    yyjson_arr_foreach(v, i, n, item)
-        list[i] = str_dup(json_str(item));
+    yyjson_arr_foreach(v, i, n, item) list[i] = str_dup(json_str(item));
     *ret = list;
     return 0;
 }
@@ -214,7 +214,8 @@ static int read_exec_env(const struct reader *r, yyjson_val *v, struct kube_exec
         if (k < 0)
             return k;
         if (!e->name || strchr(e->name, '='))
-            return invalid(err, "env variable name must be specified for %s to use exec authentication plugin", r->name);
+            return invalid(err, "env variable name must be specified for %s to use exec authentication plugin",
+                           r->name);
         used++;
         k = get_string(r, item, "value", &e->value, err);
         if (k < 0)
@@ -252,9 +253,10 @@ static int check_exec_version(const struct reader *r, const struct kube_exec *x,
         return invalid(err, "apiVersion must be specified for %s to use exec authentication plugin", r->name);
     if (strcmp(x->api_version, "client.authentication.k8s.io/v1") != 0 &&
         strcmp(x->api_version, "client.authentication.k8s.io/v1beta1") != 0)
-        return invalid(err,
-                       "exec plugin of %s: unsupported apiVersion \"%.100s\", want client.authentication.k8s.io/v1 or v1beta1",
-                       r->name, x->api_version);
+        return invalid(
+            err,
+            "exec plugin of %s: unsupported apiVersion \"%.100s\", want client.authentication.k8s.io/v1 or v1beta1",
+            r->name, x->api_version);
     return 0;
 }
 
@@ -309,8 +311,7 @@ static int read_extra(const struct reader *r, yyjson_val *v, struct kube_config 
             if (!yyjson_is_str(item) || used >= LIST_MAX)
                 return bad(r, err, "as-user-extra", "expected lists of strings");
             MEM_GROW(c->as_extra, cap, used + 1);
-            c->as_extra[used++] =
-                mem_printf("%" PRIstr "=%" PRIstr, STRARG(json_str(key)), STRARG(json_str(item)));
+            c->as_extra[used++] = mem_printf("%" PRIstr "=%" PRIstr, STRARG(json_str(key)), STRARG(json_str(item)));
             c->as_extra[used] = NULL;
         }
     }
@@ -341,18 +342,23 @@ static int check_user(const struct reader *r, const struct kube_config *c, struc
     struct str name = json_path_str(provider, "name");
 
     if (provider && !yyjson_is_null(provider))
-        return invalid(err,
-                       "user \"%s\": auth-provider \"%.*s\" is not supported; configure an exec credential plugin instead",
-                       r->name, (int)MIN(name.n, (size_t)64), name.p ? name.p : "");
+        return invalid(
+            err, "user \"%s\": auth-provider \"%.*s\" is not supported; configure an exec credential plugin instead",
+            r->name, (int)MIN(name.n, (size_t)64), name.p ? name.p : "");
     if (c->token && (c->username || c->password))
-        return invalid(err, "more than one authentication method found for %s; found [token basicAuth], only one is allowed",
+        return invalid(err,
+                       "more than one authentication method found for %s; found [token basicAuth], only one is allowed",
                        r->name);
     if (c->cert_pem.n && !c->key_pem.n)
-        return invalid(err, "client-key-data or client-key must be specified for %s to use the clientCert "
-                            "authentication method.", r->name);
+        return invalid(err,
+                       "client-key-data or client-key must be specified for %s to use the clientCert "
+                       "authentication method.",
+                       r->name);
     if (c->key_pem.n && !c->cert_pem.n)
-        return invalid(err, "client-cert-data or client-cert must be specified for %s to use the clientCert "
-                            "authentication method.", r->name);
+        return invalid(err,
+                       "client-cert-data or client-cert must be specified for %s to use the clientCert "
+                       "authentication method.",
+                       r->name);
     return 0;
 }
 
@@ -366,8 +372,9 @@ static int check_token_file(const struct reader *r, const char *path, struct err
         return 0;
     k = kube_file_read_token(path, &token, &e);
     kube_secret_free(token);
-    return k < 0 ? error_set(err, k, "invalid configuration: unable to read tokenFile %s for %s due to %s", path, r->name,
-                             error_msg(e)) : 0;
+    return k < 0 ? error_set(err, k, "invalid configuration: unable to read tokenFile %s for %s due to %s", path,
+                             r->name, error_msg(e))
+                 : 0;
 }
 
 static int read_user(const struct reader *r, struct kube_config *c, struct error **err)
@@ -408,7 +415,8 @@ static int unknown_context(const struct kubeconfig *k, const char *name, struct 
         buf_printf(&known, "%s\"%" PRIstr "\"", i ? ", " : "", STRARG(v[i].key));
     if (n == 0)
         return error_set(err, -ENOENT, "context \"%s\" does not exist", name);
-    return error_set(err, -ENOENT, "context \"%s\" does not exist (there is: %s%s)", name, known.p, n > 10 ? ", ..." : "");
+    return error_set(err, -ENOENT, "context \"%s\" does not exist (there is: %s%s)", name, known.p,
+                     n > 10 ? ", ..." : "");
 }
 
 static int read_context(const struct reader *r, struct kube_config *c, struct error **err)
@@ -422,8 +430,8 @@ static int read_context(const struct reader *r, struct kube_config *c, struct er
     return k;
 }
 
-static int read_parts(const struct kubeconfig *k, const struct reader *context, bool server_given, struct kube_config *c,
-                      struct error **err)
+static int read_parts(const struct kubeconfig *k, const struct reader *context, bool server_given,
+                      struct kube_config *c, struct error **err)
 {
     struct reader cluster = { k, NULL, "cluster", c->cluster }, user = { k, NULL, "user", c->user };
     int r;

@@ -19,12 +19,12 @@ struct lease {
     struct lease_config config;
     char *resource_name, *ns, *name, *identity;
     struct kube_resource resource;
-    bool is_lease;                       /* coordination.k8s.io, not an annotation */
+    bool is_lease; /* coordination.k8s.io, not an annotation */
     bool holder;
     struct kube_call *call;
     struct loop_timer timer;
     uint64_t observed_ms, renewed_ms;
-    char *observed;                      /* the raw record as last seen */
+    char *observed; /* the raw record as last seen */
     char *last_leader;
     char *acquire_time;
     int64_t transitions;
@@ -101,7 +101,8 @@ static void fill_record(const struct lease *l, yyjson_mut_doc *doc, yyjson_mut_v
     const char *renew = l->is_lease ? micro : now;
     const char *acquire = l->acquire_time && l->acquire_time[0] ? l->acquire_time : renew;
     json_mut_set_str(doc, to, "holderIdentity", release ? STR("") : str_of(l->identity));
-    json_mut_set_i64(doc, to, "leaseDurationSeconds", release ? 1 : MAX(l->config.lease_duration_ms / 1000, (int64_t)1));
+    json_mut_set_i64(doc, to, "leaseDurationSeconds",
+                     release ? 1 : MAX(l->config.lease_duration_ms / 1000, (int64_t)1));
     json_mut_set_str(doc, to, "acquireTime", str_of(acquire));
     json_mut_set_str(doc, to, "renewTime", str_of(renew));
     json_mut_set_i64(doc, to, l->is_lease ? "leaseTransitions" : "leaderTransitions", l->transitions);
@@ -185,7 +186,10 @@ static void send_object(struct lease *l, const char *method, yyjson_mut_doc *doc
     _cleanup_buf_ struct buf body = BUF_INIT(BUF_MAX_DEFAULT);
     json_mut_write(&body, yyjson_mut_doc_get_root(doc));
     _cleanup_free_ char *path = kube_path(&l->resource, str_of(l->ns), create ? STR_NULL : str_of(l->name), STR_NULL);
-    struct kube_request req = { .method = method, .path = str_of(path), .body = buf_str(&body), .timeout_ms = timeout_ms,
+    struct kube_request req = { .method = method,
+                                .path = str_of(path),
+                                .body = buf_str(&body),
+                                .timeout_ms = timeout_ms,
                                 .priority = KUBE_PRIO_HIGH };
     l->call = kube_call(l->config.client, &req, fn, l);
 }
@@ -196,8 +200,9 @@ static void create(struct lease *l)
     yyjson_mut_val *root = yyjson_mut_doc_get_root(doc);
     json_mut_set_str(doc, root, "apiVersion", l->is_lease ? STR("coordination.k8s.io/v1") : STR("v1"));
     json_mut_set_str(doc, root, "kind",
-                     l->is_lease ? STR("Lease") : strcmp(l->resource_name, "endpoints") == 0 ? STR("Endpoints")
-                                                                                             : STR("ConfigMap"));
+                     l->is_lease                                  ? STR("Lease")
+                     : strcmp(l->resource_name, "endpoints") == 0 ? STR("Endpoints")
+                                                                  : STR("ConfigMap"));
     yyjson_mut_val *metadata = json_mut_ensure_obj(doc, root, "metadata");
     json_mut_set_str(doc, metadata, "name", str_of(l->name));
     json_mut_set_str(doc, metadata, "namespace", str_of(l->ns));
@@ -227,7 +232,7 @@ static void consider(struct lease *l, yyjson_val *object)
     if (busy) {
         new_leader(l, r.holder);
         record_done(&r);
-        if (l->holder) {                 /* somebody took it from us */
+        if (l->holder) { /* somebody took it from us */
             l->holder = false;
             l->config.on_stopped(l->config.arg);
             return;
@@ -267,7 +272,9 @@ static void attempt(void *arg)
 {
     struct lease *l = arg;
     _cleanup_free_ char *path = kube_path(&l->resource, str_of(l->ns), str_of(l->name), STR_NULL);
-    struct kube_request req = { .method = "GET", .path = str_of(path), .timeout_ms = (uint64_t)l->config.renew_deadline_ms,
+    struct kube_request req = { .method = "GET",
+                                .path = str_of(path),
+                                .timeout_ms = (uint64_t)l->config.renew_deadline_ms,
                                 .priority = KUBE_PRIO_HIGH };
     l->call = kube_call(l->config.client, &req, on_read, l);
 }
@@ -342,7 +349,10 @@ void lease_stop(struct lease *l, void (*done)(void *arg), void *arg)
         return;
     }
     _cleanup_free_ char *path = kube_path(&l->resource, str_of(l->ns), str_of(l->name), STR_NULL);
-    struct kube_request req = { .method = "GET", .path = str_of(path), .timeout_ms = RELEASE_TIMEOUT_MS,
-                                .priority = KUBE_PRIO_HIGH, .no_retry = true };
+    struct kube_request req = { .method = "GET",
+                                .path = str_of(path),
+                                .timeout_ms = RELEASE_TIMEOUT_MS,
+                                .priority = KUBE_PRIO_HIGH,
+                                .no_retry = true };
     l->call = kube_call(l->config.client, &req, on_read_for_release, l);
 }

@@ -9,12 +9,12 @@
 
 struct lease_config {
     struct kube_client *client;
-    const char *resource;            /* "configmaps", "endpoints" or "leases" */
+    const char *resource; /* "configmaps", "endpoints" or "leases" */
     const char *ns, *name;
-    const char *identity;            /* "<hostname>_<uuid>" */
+    const char *identity; /* "<hostname>_<uuid>" */
     int64_t lease_duration_ms, renew_deadline_ms, retry_period_ms;
     void (*on_started)(void *arg);
-    void (*on_stopped)(void *arg);   /* lost; not called by lease_stop */
+    void (*on_stopped)(void *arg); /* lost; not called by lease_stop */
     void (*on_new_leader)(void *arg, struct str identity);
     void *arg;
 };

@@ -16,7 +16,7 @@ enum limiter_outcome {
 };
 
 struct limiter_latency {
-    double smooth_ms;              /* moving average, weight 1/16 */
+    double smooth_ms;               /* moving average, weight 1/16 */
     double floor_ms, next_floor_ms; /* smallest of the last and of the current window */
     uint64_t window_ends_ms;
 };

@@ -5,7 +5,7 @@
 #include "base/buf.h"
 
 struct kube_resource {
-    struct str group;        /* empty: core */
+    struct str group; /* empty: core */
     struct str version;
     struct str plural;
     bool namespaced;

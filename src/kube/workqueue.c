@@ -18,9 +18,9 @@
 
 struct entry {
     struct workqueue *queue;
-    struct list ready;                   /* in queue->ready */
+    struct list ready; /* in queue->ready */
     struct heap_node delayed;
-    bool is_ready, active, again;        /* again: added while active */
+    bool is_ready, active, again; /* again: added while active */
     uint64_t backoff_ms, touched_ms;
     uint32_t key_len;
     char key[];
@@ -68,7 +68,7 @@ static void start_ready(void *arg)
 {
     struct workqueue *q = arg;
     for (unsigned started = 0; q->n_active < q->config.max_active && !list_empty(&q->ready); started++) {
-        if (started == BURST) {              /* the network has its turn too */
+        if (started == BURST) { /* the network has its turn too */
             loop_defer(q->config.loop, &q->start_task, start_ready, q);
             return;
         }
@@ -77,7 +77,7 @@ static void start_ready(void *arg)
         q->n_ready--;
         e->active = true;
         q->n_active++;
-        q->config.process(q->config.arg, entry_key(e));      /* may end it at once: e is not touched after this */
+        q->config.process(q->config.arg, entry_key(e)); /* may end it at once: e is not touched after this */
     }
 }
 

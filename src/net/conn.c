@@ -24,7 +24,7 @@ enum state { RESOLVING, CONNECTING, PROXY_TLS, PROXY_TALK, TLS, OPEN, CLOSED };
 
 struct resolve {
     uv_getaddrinfo_t uv;
-    struct conn *conn;                   /* NULL: nobody waits any longer */
+    struct conn *conn; /* NULL: nobody waits any longer */
 };
 
 struct conn {
@@ -37,7 +37,7 @@ struct conn {
     enum state state;
     struct resolve *resolve;
     struct addrinfo *addresses, *next_address;
-    struct error *last_error;            /* of the address tried last */
+    struct error *last_error; /* of the address tried last */
     int fd;
     struct loop_io *io;
     struct tls_conn *tls;
@@ -130,7 +130,7 @@ static void flush(void *arg)
     c->bytes_out += done;
     buf_consume(&c->out, done);
     if (c->out.n == 0)
-        buf_done(&c->out);               /* an idle connection keeps no buffer */
+        buf_done(&c->out); /* an idle connection keeps no buffer */
     watch(c);
     if (c->out.n == 0 && c->want_drained && c->state == OPEN) {
         c->want_drained = false;
@@ -263,7 +263,8 @@ static void handshake(struct conn *c)
         return;
     }
     if (r < 0) {
-        error_wrap(&err, "%s:%u", c->state == TLS ? c->url.host : c->proxy.host, c->state == TLS ? c->url.port : c->proxy.port);
+        error_wrap(&err, "%s:%u", c->state == TLS ? c->url.host : c->proxy.host,
+                   c->state == TLS ? c->url.port : c->proxy.port);
         end(c, err);
         return;
     }
@@ -395,8 +396,13 @@ static void on_resolved(uv_getaddrinfo_t *req, int status, struct addrinfo *list
 static void on_deadline(void *arg)
 {
     struct conn *c = arg;
-    static const char *const what[] = { "name resolution timed out", "i/o timeout", "TLS handshake with the proxy timed out",
-                                        "the proxy does not answer", "TLS handshake timeout", "", "" };
+    static const char *const what[] = { "name resolution timed out",
+                                        "i/o timeout",
+                                        "TLS handshake with the proxy timed out",
+                                        "the proxy does not answer",
+                                        "TLS handshake timeout",
+                                        "",
+                                        "" };
     fail(c, -ETIMEDOUT, what[c->state]);
 }
 
@@ -405,7 +411,9 @@ static void begin(void *arg)
     struct conn *c = arg;
     char port[8];
     snprintf(port, sizeof(port), "%u", peer(c)->port);
-    struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV };
+    struct addrinfo hints = { .ai_family = AF_UNSPEC,
+                              .ai_socktype = SOCK_STREAM,
+                              .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV };
     if (getaddrinfo(peer(c)->host, port, &hints, &c->addresses) == 0) {
         c->next_address = c->addresses;
         try_next_address(c);
@@ -424,8 +432,8 @@ static void begin(void *arg)
 
 static void copy_url(struct url *to, const struct url *from)
 {
-    *to = (struct url){ mem_strdup(from->scheme), mem_strdup(from->host), from->port, mem_strdup(from->path),
-                        mem_strdup(from->user), mem_strdup(from->password) };
+    *to = (struct url){ mem_strdup(from->scheme), mem_strdup(from->host), from->port,
+                        mem_strdup(from->path),   mem_strdup(from->user), mem_strdup(from->password) };
 }
 
 struct conn *conn_start(const struct conn_spec *spec, const struct conn_callbacks *cb, void *arg)

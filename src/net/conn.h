@@ -19,23 +19,23 @@
 struct conn_spec {
     struct loop *loop;
     const struct url *url;
-    const struct url *proxy;             /* or NULL */
-    struct tls_client *tls;              /* or NULL: plain text */
-    uint64_t timeout_ms;                 /* until open */
+    const struct url *proxy; /* or NULL */
+    struct tls_client *tls;  /* or NULL: plain text */
+    uint64_t timeout_ms;     /* until open */
 };
 struct conn_callbacks {
     void (*on_open)(void *arg, bool http2);
     void (*on_data)(void *arg, struct str bytes);
-    void (*on_drained)(void *arg);       /* everything queued was written; may be NULL */
+    void (*on_drained)(void *arg); /* everything queued was written; may be NULL */
     /* Once, also for a failed start. err NULL: the peer closed in order. The conn must still be freed. */
     void (*on_close)(void *arg, const struct error *err);
 };
 struct conn;
 struct conn *conn_start(const struct conn_spec *spec, const struct conn_callbacks *cb, void *arg);
-int conn_write(struct conn *c, struct str bytes);        /* -EFBIG above CONN_OUT_MAX */
+int conn_write(struct conn *c, struct str bytes); /* -EFBIG above CONN_OUT_MAX */
 size_t conn_pending(const struct conn *c);
-void conn_pause(struct conn *c, bool paused);            /* stop or resume reading */
-void conn_free(struct conn *c);                          /* at any time, also from a callback */
+void conn_pause(struct conn *c, bool paused); /* stop or resume reading */
+void conn_free(struct conn *c);               /* at any time, also from a callback */
 uint64_t conn_bytes_in(const struct conn *c);
 uint64_t conn_bytes_out(const struct conn *c);
 

@@ -169,8 +169,12 @@ static void open_channel(struct http_client *c)
     list_add_tail(&c->channels, &ch->link);
     c->n_channels++;
     c->stats.connects++;
-    ch->conn = conn_start(&(struct conn_spec){ .loop = c->loop, .url = &c->url, .proxy = c->has_proxy ? &c->proxy : NULL,
-                                               .tls = c->tls, .timeout_ms = c->connect_timeout_ms }, &callbacks, ch);
+    ch->conn = conn_start(&(struct conn_spec){ .loop = c->loop,
+                                               .url = &c->url,
+                                               .proxy = c->has_proxy ? &c->proxy : NULL,
+                                               .tls = c->tls,
+                                               .timeout_ms = c->connect_timeout_ms },
+                          &callbacks, ch);
 }
 
 /* --- dispatch --- */
@@ -247,8 +251,8 @@ void client_dispatch_later(struct http_client *c)
 
 static void copy_url(struct url *to, const struct url *from)
 {
-    *to = (struct url){ mem_strdup(from->scheme), mem_strdup(from->host), from->port, mem_strdup(from->path),
-                        mem_strdup(from->user), mem_strdup(from->password) };
+    *to = (struct url){ mem_strdup(from->scheme), mem_strdup(from->host), from->port,
+                        mem_strdup(from->path),   mem_strdup(from->user), mem_strdup(from->password) };
 }
 
 static bool scheme_is(const struct url *u, const char *a, const char *b)
@@ -261,7 +265,8 @@ int http_client_new(const struct http_client_config *config, struct http_client 
     if (!scheme_is(config->url, "http", "https"))
         return error_set(err, -EINVAL, "unsupported URL scheme \"%s\": want http or https", config->url->scheme);
     if (config->proxy && !scheme_is(config->proxy, "http", "https") && !scheme_is(config->proxy, "socks5", "socks5h"))
-        return error_set(err, -EINVAL, "unsupported proxy scheme \"%s\": want http, https or socks5", config->proxy->scheme);
+        return error_set(err, -EINVAL, "unsupported proxy scheme \"%s\": want http, https or socks5",
+                         config->proxy->scheme);
     struct http_client *c = mem_zalloc(sizeof(*c));
     c->loop = config->loop;
     copy_url(&c->url, config->url);

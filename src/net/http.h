@@ -20,11 +20,11 @@
 
 struct http_client_config {
     struct loop *loop;
-    const struct url *url;             /* scheme, host, port are used; copied */
-    const struct url *proxy;           /* or NULL; copied */
-    struct tls_client *tls;            /* for https; a reference is taken. NULL with http */
-    uint64_t connect_timeout_ms;       /* 0: 10 s. TCP, proxy and TLS handshake together */
-    unsigned max_connections;          /* 0: 4 for HTTP/2, 64 for HTTP/1.1 */
+    const struct url *url;       /* scheme, host, port are used; copied */
+    const struct url *proxy;     /* or NULL; copied */
+    struct tls_client *tls;      /* for https; a reference is taken. NULL with http */
+    uint64_t connect_timeout_ms; /* 0: 10 s. TCP, proxy and TLS handshake together */
+    unsigned max_connections;    /* 0: 4 for HTTP/2, 64 for HTTP/1.1 */
     bool connect_backoff;
 };
 
@@ -37,7 +37,7 @@ DEFINE_CLEANUP(struct http_client *, http_client_free)
 void http_client_set_tls(struct http_client *c, struct tls_client *tls);
 
 struct http_header {
-    struct str name, value;            /* names in lower case */
+    struct str name, value; /* names in lower case */
 };
 
 struct http_request {
@@ -45,17 +45,17 @@ struct http_request {
     struct str path;                   /* with query, percent-encoded, begins with "/" */
     const struct http_header *headers; /* without host, content-length and connection headers, which are set here */
     size_t n_headers;
-    struct str body;                   /* copied */
-    uint64_t timeout_ms;               /* for the whole call; 0: none */
-    uint64_t idle_timeout_ms;          /* longest silence of a streaming response; 0: none */
-    size_t max_body;                   /* with on_data NULL: bytes collected for on_done; 0: 64 MiB. -EFBIG beyond */
+    struct str body;          /* copied */
+    uint64_t timeout_ms;      /* for the whole call; 0: none */
+    uint64_t idle_timeout_ms; /* longest silence of a streaming response; 0: none */
+    size_t max_body;          /* with on_data NULL: bytes collected for on_done; 0: 64 MiB. -EFBIG beyond */
 };
 
 struct http_response {
     int status;
     const struct http_header *headers; /* valid during the callback */
     size_t n_headers;
-    struct str body;                   /* collected body (on_data NULL), else empty */
+    struct str body; /* collected body (on_data NULL), else empty */
 };
 /* Value of a response header (name in lower case), or STR_NULL. */
 struct str http_response_header(const struct http_response *r, const char *name);
@@ -81,7 +81,7 @@ void http_call_cancel(struct http_call *call);
 struct http_client_stats {
     uint64_t requests, connects, connect_failures, bytes_in, bytes_out;
     unsigned connections, in_flight, queued;
-    bool http2;                        /* of the newest connection */
+    bool http2; /* of the newest connection */
 };
 void http_client_get_stats(const struct http_client *c, struct http_client_stats *ret);
 

@@ -144,7 +144,7 @@ static int end_of_headers(struct http1_parser *p, struct error **err)
     }
     if (p->has_length && p->chunked)
         return bad(err, "both content-length and transfer-encoding");
-    if (!p->is_request && p->status < 200) {     /* 100 Continue and the like: the real response follows */
+    if (!p->is_request && p->status < 200) { /* 100 Continue and the like: the real response follows */
         if (p->status == 101)
             return bad(err, "unexpected protocol switch");
         size_t head = p->head_bytes;
@@ -191,14 +191,12 @@ static int take_line(struct http1_parser *p, struct str line, struct error **err
     switch (p->state) {
     case HTTP1_START:
         if (line.n == 0 && p->is_request)
-            return 0;                    /* a stray line end before a request (RFC 9112 2.2) */
+            return 0; /* a stray line end before a request (RFC 9112 2.2) */
         p->state = HTTP1_HEADERS;
         return p->is_request ? request_line(p, line, err) : status_line(p, line, err);
     case HTTP1_HEADERS:
-    case HTTP1_TRAILERS:
-        return line.n == 0 ? end_of_headers(p, err) : header_line(p, line, err);
-    case HTTP1_CHUNK_SIZE:
-        return chunk_size_line(p, line, err);
+    case HTTP1_TRAILERS: return line.n == 0 ? end_of_headers(p, err) : header_line(p, line, err);
+    case HTTP1_CHUNK_SIZE: return chunk_size_line(p, line, err);
     default:
         if (line.n)
             return bad(err, "missing line end after a chunk");

@@ -14,17 +14,24 @@
 #define HTTP1_MAX_HEADERS 200
 
 enum http1_state {
-    HTTP1_START, HTTP1_HEADERS, HTTP1_FIXED, HTTP1_UNTIL_CLOSE, HTTP1_CHUNK_SIZE, HTTP1_CHUNK, HTTP1_CHUNK_END, HTTP1_TRAILERS,
+    HTTP1_START,
+    HTTP1_HEADERS,
+    HTTP1_FIXED,
+    HTTP1_UNTIL_CLOSE,
+    HTTP1_CHUNK_SIZE,
+    HTTP1_CHUNK,
+    HTTP1_CHUNK_END,
+    HTTP1_TRAILERS,
     HTTP1_DONE,
 };
 
 struct http1_parser {
     bool is_request;
-    bool head_request;                   /* the response answers a HEAD: no body whatever its headers say */
+    bool head_request; /* the response answers a HEAD: no body whatever its headers say */
     enum http1_state state;
     struct buf line;
     size_t head_bytes, n_headers;
-    int status;                          /* response */
+    int status; /* response */
     bool has_length, chunked, keep_alive, close;
     uint64_t remaining;
     /* Events; non-zero stops the parser and is returned by http1_feed. */

@@ -7,7 +7,7 @@
 struct h1 {
     struct channel *channel;
     struct http1_parser parser;
-    struct http_call *call;              /* NULL: idle, or the call went away */
+    struct http_call *call; /* NULL: idle, or the call went away */
 };
 
 static int on_status(void *arg, int status)
@@ -76,7 +76,7 @@ static void h1_send(struct channel *ch, struct http_call *call)
     buf_addz(&out, "\r\n");
     buf_add(&out, call->body, call->body_len);
     conn_write(ch->conn, buf_str(&out));
-    explicit_bzero(out.p, out.n);        /* credentials */
+    explicit_bzero(out.p, out.n); /* credentials */
 }
 
 /* The answer can no longer be told apart from the next one: the connection is given up. */
@@ -143,8 +143,9 @@ void channel_start_h1(struct channel *ch)
 {
     struct h1 *h = mem_zalloc(sizeof(*h));
     h->channel = ch;
-    h->parser = (struct http1_parser){ .on_status = on_status, .on_header = on_header, .on_headers_done = on_headers_done,
-                                       .on_body = on_body, .arg = h };
+    h->parser = (struct http1_parser){
+        .on_status = on_status, .on_header = on_header, .on_headers_done = on_headers_done, .on_body = on_body, .arg = h
+    };
     http1_reset(&h->parser);
     ch->ops = &h1_ops;
     ch->state = h;

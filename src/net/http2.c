@@ -24,7 +24,7 @@ struct h2 {
     struct loop_task send_task;
     struct loop_timer ping;
     bool pinging;
-    int32_t last_stream_id;              /* of a GOAWAY */
+    int32_t last_stream_id; /* of a GOAWAY */
 };
 
 static void send_frames(void *arg);
@@ -86,7 +86,7 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
         return 0;
     }
     if (frame->headers.cat == NGHTTP2_HCAT_HEADERS && call->status >= 200)
-        return 0;                        /* trailers */
+        return 0; /* trailers */
     return header_block_add(&call->response, n, v) < 0 ? NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE : 0;
 }
 
@@ -113,7 +113,8 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     return 0;
 }
 
-static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t stream_id, const uint8_t *data, size_t len, void *arg)
+static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t stream_id, const uint8_t *data, size_t len,
+                         void *arg)
 {
     (void)flags;
     (void)arg;

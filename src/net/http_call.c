@@ -50,7 +50,7 @@ static void call_free(struct http_call *call)
     header_block_done(&call->response);
     buf_done(&call->collected);
     if (call->header_text)
-        explicit_bzero(call->header_text, strlen(call->header_text));    /* may hold credentials */
+        explicit_bzero(call->header_text, strlen(call->header_text)); /* may hold credentials */
     free(call->header_text);
     free(call->headers);
     free(call->body);
@@ -84,8 +84,10 @@ void call_finish(struct http_call *call, const struct error *err)
     if (call->dead)
         return;
     call_unlink(call);
-    struct http_response r = { .status = call->status, .headers = header_block_get(&call->response),
-                               .n_headers = call->response.n, .body = buf_str(&call->collected) };
+    struct http_response r = { .status = call->status,
+                               .headers = header_block_get(&call->response),
+                               .n_headers = call->response.n,
+                               .body = buf_str(&call->collected) };
     call->busy++;
     call->dead = true;
     client_dispatch_later(call->client);
@@ -126,7 +128,8 @@ void call_on_headers(struct http_call *call)
     call_touch(call);
     if (!call->handlers.on_response || call->dead)
         return;
-    struct http_response r = { .status = call->status, .headers = header_block_get(&call->response),
+    struct http_response r = { .status = call->status,
+                               .headers = header_block_get(&call->response),
                                .n_headers = call->response.n };
     call->busy++;
     call->handlers.on_response(call->arg, &r);

@@ -11,7 +11,7 @@
 
 int loop_new(struct loop **ret, struct error **err)
 {
-    signal(SIGPIPE, SIG_IGN);            /* a peer that closed must be an error of a write, not the end of the process */
+    signal(SIGPIPE, SIG_IGN); /* a peer that closed must be an error of a write, not the end of the process */
     struct loop *l = mem_zalloc(sizeof(*l));
     int r = uv_loop_init(&l->uv);
     if (r < 0) {
@@ -61,7 +61,7 @@ void loop_free(struct loop *l)
         t->queued = false;
         t->fn(t->arg);
     }
-    uv_run(&l->uv, UV_RUN_NOWAIT);       /* close callbacks of what was closed already */
+    uv_run(&l->uv, UV_RUN_NOWAIT); /* close callbacks of what was closed already */
     uv_walk(&l->uv, close_handle, NULL);
     uv_run(&l->uv, UV_RUN_DEFAULT);
     uv_loop_close(&l->uv);
@@ -74,7 +74,7 @@ void loop_free(struct loop *l)
 
 static void run_tasks(struct loop *l)
 {
-    struct list batch;                   /* what these tasks queue runs in the next round */
+    struct list batch; /* what these tasks queue runs in the next round */
     list_init(&batch);
     struct list *n;
     while ((n = list_pop(&l->tasks)))
@@ -172,8 +172,11 @@ void loop_timer_start(struct loop *l, struct loop_timer *t, uint64_t delay_ms, v
 
 void loop_timer_stop(struct loop_timer *t)
 {
-    if (heap_has(&t->node))
-        heap_remove(&t->loop->timers, &t->node);
+    if (!heap_has(&t->node))
+        return;
+    heap_remove(&t->loop->timers, &t->node);
+    if (!heap_min(&t->loop->timers))
+        uv_timer_stop(&t->loop->timer);  /* else the loop would wait for it */
 }
 
 /* --- signals --- */
@@ -205,7 +208,7 @@ int loop_signal(struct loop *l, int signum, void (*fn)(void *arg, int signum), v
         r = uv_signal_start(&w->uv, on_signal, signum);
     if (r < 0)
         return error_set(err, r, "cannot handle signal %d: %s", signum, uv_strerror(r));
-    uv_unref((uv_handle_t *)&w->uv);     /* a signal handler alone keeps no loop alive */
+    uv_unref((uv_handle_t *)&w->uv); /* a signal handler alone keeps no loop alive */
     return 0;
 }
 
@@ -223,7 +226,7 @@ static void on_poll(uv_poll_t *handle, int status, int events)
     struct loop_io *io = container_of(handle, struct loop_io, uv);
     int mine = 0;
     if (status < 0)
-        mine = LOOP_READ | LOOP_WRITE;   /* the next read or write reports the error */
+        mine = LOOP_READ | LOOP_WRITE; /* the next read or write reports the error */
     if (events & (UV_READABLE | UV_DISCONNECT))
         mine |= LOOP_READ;
     if (events & UV_WRITABLE)

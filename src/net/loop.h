@@ -12,7 +12,7 @@
 struct loop;
 
 int loop_new(struct loop **ret, struct error **err);
-void loop_free(struct loop *l);                      /* all users must be gone; closes what is left */
+void loop_free(struct loop *l); /* all users must be gone; closes what is left */
 DEFINE_CLEANUP(struct loop *, loop_free)
 
 /* Runs until loop_stop, or until *done becomes true (checked after each round), or until nothing is left to wait for.
@@ -30,8 +30,11 @@ struct loop_timer {
     struct heap_node node;
 };
 void loop_timer_start(struct loop *l, struct loop_timer *t, uint64_t delay_ms, void (*fn)(void *arg), void *arg);
-void loop_timer_stop(struct loop_timer *t);          /* nothing when not running */
-static inline bool loop_timer_active(const struct loop_timer *t) { return heap_has(&t->node); }
+void loop_timer_stop(struct loop_timer *t); /* nothing when not running */
+static inline bool loop_timer_active(const struct loop_timer *t)
+{
+    return heap_has(&t->node);
+}
 
 /* Calls fn(arg) once, later in this or the next round, in order. Intrusive, may be cancelled. Zero before first use. */
 struct loop_task {
@@ -40,7 +43,8 @@ struct loop_task {
     void *arg;
     bool queued;
 };
-void loop_defer(struct loop *l, struct loop_task *t, void (*fn)(void *arg), void *arg);  /* nothing when queued already */
+void loop_defer(struct loop *l, struct loop_task *t, void (*fn)(void *arg),
+                void *arg); /* nothing when queued already */
 void loop_task_cancel(struct loop_task *t);
 
 /* fn runs on the loop each time the process receives the signal. NULL restores the default. */
@@ -49,8 +53,9 @@ int loop_signal(struct loop *l, int signum, void (*fn)(void *arg, int signum), v
 /* File descriptors of others (terminals, inotify, ...). events: LOOP_READ | LOOP_WRITE; 0 pauses. */
 enum { LOOP_READ = 1, LOOP_WRITE = 2 };
 struct loop_io;
-int loop_io_new(struct loop *l, int fd, void (*fn)(void *arg, int events), void *arg, struct loop_io **ret, struct error **err);
+int loop_io_new(struct loop *l, int fd, void (*fn)(void *arg, int events), void *arg, struct loop_io **ret,
+                struct error **err);
 void loop_io_watch(struct loop_io *io, int events);
-void loop_io_free(struct loop_io *io);               /* does not close fd */
+void loop_io_free(struct loop_io *io); /* does not close fd */
 
 #endif

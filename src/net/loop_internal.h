@@ -15,7 +15,7 @@ struct loop {
     struct list tasks;
     struct list signals;
     bool stop;
-    char *scratch;                       /* one read buffer for all connections; contents last until the next read */
+    char *scratch; /* one read buffer for all connections; contents last until the next read */
 };
 
 #endif

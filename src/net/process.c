@@ -3,11 +3,10 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "net/loop_internal.h"
-
-extern char **environ;
 
 struct process {
     struct loop *loop;
@@ -102,7 +101,7 @@ static void on_timeout(void *arg)
     struct process *p = arg;
     error_set(&p->err, -ETIMEDOUT, "it did not end in time");
     uv_process_kill(&p->uv, SIGKILL);
-    close_output(p);                     /* a grandchild may hold the pipe open */
+    close_output(p); /* a grandchild may hold the pipe open */
 }
 
 static char **make_env(const char *const *extra)
@@ -138,8 +137,12 @@ int process_start(struct loop *l, const struct process_spec *spec, process_done_
         { .flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE, .data.stream = (uv_stream_t *)&p->out },
         { .flags = UV_INHERIT_FD, .data.fd = 2 },
     };
-    uv_process_options_t o = { .exit_cb = on_exit_status, .file = spec->argv[0],
-                               .args = (char **)(uintptr_t)spec->argv, .env = p->env, .stdio = stdio, .stdio_count = 3 };
+    uv_process_options_t o = { .exit_cb = on_exit_status,
+                               .file = spec->argv[0],
+                               .args = (char **)(uintptr_t)spec->argv,
+                               .env = p->env,
+                               .stdio = stdio,
+                               .stdio_count = 3 };
     int r = uv_spawn(&l->uv, &p->uv, &o);
     if (r < 0) {
         p->reported = true;

@@ -51,7 +51,8 @@ static int http_answer(struct proxy_talk *t, struct error **err)
     if (!str_has_prefix(line, STR("HTTP/1.")) || !str_cut(line, ' ', &version, &status))
         return error_set(err, -EPROTO, "the proxy does not speak HTTP");
     if (status.n < 3 || status.p[0] != '2')
-        return error_set(err, -ECONNREFUSED, "the proxy refused the connection: %.*s", (int)MIN(status.n, (size_t)100), status.p);
+        return error_set(err, -ECONNREFUSED, "the proxy refused the connection: %.*s", (int)MIN(status.n, (size_t)100),
+                         status.p);
     return 1;
 }
 
@@ -80,9 +81,15 @@ static void socks_login(struct proxy_talk *t, struct buf *out)
 
 static int socks_reply(struct proxy_talk *t, struct error **err)
 {
-    static const char *const texts[] = { "", "general failure", "not allowed by its rules", "network unreachable",
-                                         "host unreachable", "connection refused", "time to live expired",
-                                         "command not supported", "address type not supported" };
+    static const char *const texts[] = { "",
+                                         "general failure",
+                                         "not allowed by its rules",
+                                         "network unreachable",
+                                         "host unreachable",
+                                         "connection refused",
+                                         "time to live expired",
+                                         "command not supported",
+                                         "address type not supported" };
     const unsigned char *p = (const unsigned char *)t->in.p;
     if (t->in.n < 5)
         return 0;

@@ -9,7 +9,7 @@
 #include "net/url.h"
 
 struct proxy_talk {
-    const struct url *proxy, *target;    /* borrowed */
+    const struct url *proxy, *target; /* borrowed */
     int step;
     struct buf in;
 };

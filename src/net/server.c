@@ -41,7 +41,7 @@ struct peer {
     struct buf method, target, body, rest, out;
     struct header_block headers;
     struct loop_timer timer;
-    bool closing;                        /* after the output is written */
+    bool closing; /* after the output is written */
 };
 
 static void peer_free(struct peer *p)
@@ -115,8 +115,8 @@ static const char *status_text(int status)
 
 static void put_response(struct peer *p, int status, const char *type, struct str body)
 {
-    buf_printf(&p->out, "HTTP/1.1 %d %s\r\ncontent-type: %s\r\ncontent-length: %zu\r\n%s\r\n", status, status_text(status),
-               type, body.n, p->closing ? "connection: close\r\n" : "");
+    buf_printf(&p->out, "HTTP/1.1 %d %s\r\ncontent-type: %s\r\ncontent-length: %zu\r\n%s\r\n", status,
+               status_text(status), type, body.n, p->closing ? "connection: close\r\n" : "");
     if (!str_eqc(buf_str(&p->method), "HEAD"))
         buf_adds(&p->out, body);
 }
@@ -127,8 +127,11 @@ static void answer(struct peer *p)
     struct str target = buf_str(&p->target), path, query;
     if (!str_cut(target, '?', &path, &query))
         path = target;
-    struct http_server_request req = { .method = buf_str(&p->method), .path = path, .query = query,
-                                       .headers = header_block_get(&p->headers), .n_headers = p->headers.n,
+    struct http_server_request req = { .method = buf_str(&p->method),
+                                       .path = path,
+                                       .query = query,
+                                       .headers = header_block_get(&p->headers),
+                                       .n_headers = p->headers.n,
                                        .body = buf_str(&p->body) };
     struct http_server_response resp = { .status = 500, .content_type = "text/plain", .body = BUF_INIT(RESPONSE_MAX) };
     s->fn(s->arg, &req, &resp);
@@ -237,8 +240,9 @@ static void on_accept(void *arg, int events)
         p->body = BUF_INIT(s->max_body);
         p->rest = BUF_INIT(s->max_body + HTTP1_MAX_HEAD + LOOP_SCRATCH_SIZE);
         p->out = BUF_INIT(RESPONSE_MAX + HTTP1_MAX_HEAD);
-        p->parser = (struct http1_parser){ .is_request = true, .on_request = on_request, .on_header = on_header,
-                                           .on_body = on_body, .arg = p };
+        p->parser = (struct http1_parser){
+            .is_request = true, .on_request = on_request, .on_header = on_header, .on_body = on_body, .arg = p
+        };
         http1_reset(&p->parser);
         loop_timer_start(s->loop, &p->timer, REQUEST_TIMEOUT_MS, on_timeout, p);
         loop_io_watch(p->io, LOOP_READ);
@@ -291,7 +295,7 @@ static int listen_fd(struct str address, int *ret_fd, struct error **err)
     if (r != 0)
         return error_set(err, -EINVAL, "address \"%" PRIstr "\": %s", STRARG(address), gai_strerror(r));
     r = -EADDRNOTAVAIL;
-    for (int pass = 0; pass < 2 && r < 0; pass++)     /* IPv6 first: it takes IPv4 connections too */
+    for (int pass = 0; pass < 2 && r < 0; pass++) /* IPv6 first: it takes IPv4 connections too */
         for (const struct addrinfo *a = list; a && r < 0; a = a->ai_next)
             if ((a->ai_family == AF_INET6) == (pass == 0))
                 r = bind_to(a, ret_fd);
@@ -331,9 +335,8 @@ void http_server_free(struct http_server *s)
 {
     if (!s)
         return;
-    struct list *l;
-    while ((l = s->peers.next) != &s->peers)
-        peer_free(list_entry(l, struct peer, link));
+    list_for_each(it, &s->peers)
+        peer_free(list_entry(it, struct peer, link));
     loop_io_free(s->io);
     close(s->fd);
     free(s);

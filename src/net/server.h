@@ -15,8 +15,8 @@ struct http_server_request {
 };
 struct http_server_response {
     int status;
-    const char *content_type;          /* static */
-    struct buf body;                   /* taken over and freed by the server */
+    const char *content_type; /* static */
+    struct buf body;          /* taken over and freed by the server */
 };
 /* Answers at once. */
 typedef void http_server_fn(void *arg, const struct http_server_request *req, struct http_server_response *resp);

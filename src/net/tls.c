@@ -28,7 +28,7 @@ struct tls_conn {
     SSL *ssl;
     struct tls_client *client;
     struct tls_conn *outer;
-    char *name;                          /* what the certificate is verified against */
+    char *name; /* what the certificate is verified against */
     bool wants_write;
 };
 
@@ -86,7 +86,10 @@ static int load_chain(SSL_CTX *ctx, struct str pem, struct error **err)
 
 static int refuse_passphrase(char *p, int n, int rw, void *arg)
 {
-    (void)p; (void)n; (void)rw; (void)arg;
+    (void)p;
+    (void)n;
+    (void)rw;
+    (void)arg;
     return -1;
 }
 
@@ -132,7 +135,8 @@ int tls_client_new(const struct tls_client_config *config, struct tls_client **r
     if (!ctx)
         return error_set(err, -EIO, "cannot set up TLS: %s", openssl_reason());
     SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
-    SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_mode(ctx,
+                     SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_verify(ctx, config->skip & TLS_SKIP_ALL ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
@@ -210,8 +214,8 @@ static void set_names(struct tls_conn *c)
         X509_VERIFY_PARAM_set1_host(param, c->name, 0);
 }
 
-int tls_conn_new(struct tls_client *t, const char *host, int fd, struct tls_conn *outer, bool alpn, struct tls_conn **ret,
-                 struct error **err)
+int tls_conn_new(struct tls_client *t, const char *host, int fd, struct tls_conn *outer, bool alpn,
+                 struct tls_conn **ret, struct error **err)
 {
     ERR_clear_error();
     SSL *ssl = SSL_new(t->ctx);
@@ -260,10 +264,10 @@ static void add_names(struct buf *out, X509 *cert)
         const char *sep = out->n ? ", " : "";
         char text[INET6_ADDRSTRLEN];
         if (n->type == GEN_DNS)
-            buf_printf(out, "%s%.*s", sep, ASN1_STRING_length(n->d.dNSName), (const char *)ASN1_STRING_get0_data(n->d.dNSName));
-        else if (n->type == GEN_IPADD &&
-                 inet_ntop(ASN1_STRING_length(n->d.iPAddress) == 4 ? AF_INET : AF_INET6,
-                           ASN1_STRING_get0_data(n->d.iPAddress), text, sizeof(text)))
+            buf_printf(out, "%s%.*s", sep, ASN1_STRING_length(n->d.dNSName),
+                       (const char *)ASN1_STRING_get0_data(n->d.dNSName));
+        else if (n->type == GEN_IPADD && inet_ntop(ASN1_STRING_length(n->d.iPAddress) == 4 ? AF_INET : AF_INET6,
+                                                   ASN1_STRING_get0_data(n->d.iPAddress), text, sizeof(text)))
             buf_printf(out, "%s%s", sep, text);
     }
     GENERAL_NAMES_free(names);
@@ -314,7 +318,8 @@ int tls_conn_handshake(struct tls_conn *c, struct error **err)
     if (queued == 0)
         return error_set(err, -ECONNRESET, "the connection was closed during the TLS handshake");
     return error_set(err, -EPROTO, "TLS handshake failed: %s%s", openssl_reason(),
-                     ERR_GET_REASON(queued) == SSL_R_WRONG_VERSION_NUMBER ? " (does the server speak TLS at all?)" : "");
+                     ERR_GET_REASON(queued) == SSL_R_WRONG_VERSION_NUMBER ? " (does the server speak TLS at all?)"
+                                                                          : "");
 }
 
 static ssize_t io_result(struct tls_conn *c, int r)

@@ -8,21 +8,21 @@
 #include "base/error.h"
 
 enum tls_skip {
-    TLS_SKIP_ALL = 1,          /* no verification at all ("*", insecure-skip-tls-verify) */
-    TLS_SKIP_NAME = 2,         /* chain and validity verified, host name not (SubjectName) */
-    TLS_SKIP_VALIDITY = 4,     /* chain and host name verified at notBefore + 1 s (ValidityPeriod) */
+    TLS_SKIP_ALL = 1,      /* no verification at all ("*", insecure-skip-tls-verify) */
+    TLS_SKIP_NAME = 2,     /* chain and validity verified, host name not (SubjectName) */
+    TLS_SKIP_VALIDITY = 4, /* chain and host name verified at notBefore + 1 s (ValidityPeriod) */
 };
 
 struct tls_client_config {
-    struct str ca_pem;         /* empty: the system's roots */
-    struct str cert_pem;       /* client certificate chain; empty: none */
+    struct str ca_pem;   /* empty: the system's roots */
+    struct str cert_pem; /* client certificate chain; empty: none */
     struct str key_pem;
-    struct str server_name;    /* for SNI and verification; empty: the host of the URL */
-    unsigned skip;             /* enum tls_skip bits */
-    bool http1_only;           /* offer only http/1.1 in ALPN */
+    struct str server_name; /* for SNI and verification; empty: the host of the URL */
+    unsigned skip;          /* enum tls_skip bits */
+    bool http1_only;        /* offer only http/1.1 in ALPN */
 };
 
-struct tls_client;             /* reference counted */
+struct tls_client; /* reference counted */
 /* Errors say which part is wrong (CA, certificate, key, or that key and certificate do not belong together). */
 int tls_client_new(const struct tls_client_config *config, struct tls_client **ret, struct error **err);
 struct tls_client *tls_client_ref(struct tls_client *t);
