@@ -5,22 +5,13 @@
 
 #include "base/log.h"
 #include "base/rtime.h"
-#include "controllers/health.h"
-#include "controllers/typeconfigs.h"
+#include "controllers/manager_internal.h"
 
 /* lastProbeTime of an unchanged cluster is written every so many probes, but at least once a minute (P-09). */
 #define HEARTBEAT_PROBES 6
 #define HEARTBEAT_MAX_S 60
 /* Passes of one type under way at once: bounds memory, not throughput (the clients limit their requests themselves). */
 #define MAX_PASSES 128u
-
-struct manager {
-    struct sync_env env;
-    struct fed_config *config;
-    char *system_namespace;
-    struct health *health;
-    struct type_configs *types;
-};
 
 static void on_clusters_synced(void *arg)
 {
@@ -101,26 +92,4 @@ void manager_free(struct manager *m)
     fed_config_free(m->config);
     free(m->system_namespace);
     free(m);
-}
-
-void manager_metrics(const struct manager *m, struct buf *out)
-{
-    buf_addz(out, "# HELP kubefedcluster_total Number of total kubefed cluster in a specific state.\n"
-                  "# TYPE kubefedcluster_total gauge\n");
-    size_t joined = 0;
-    const struct cluster *c;
-    for (size_t i = 0; (c = clusters_next(m->env.clusters, &i)); joined++) {
-        bool offline = !c->ready && c->client;
-        buf_printf(out, "kubefedcluster_total{cluster=\"%s\",state=\"ready\"} %d\n", c->name, c->ready);
-        buf_printf(out, "kubefedcluster_total{cluster=\"%s\",state=\"offline\"} %d\n", c->name, offline);
-        buf_printf(out, "kubefedcluster_total{cluster=\"%s\",state=\"notready\"} %d\n", c->name, !c->ready && !offline);
-    }
-    buf_printf(out,
-               "# HELP joined_cluster_total Number of total joined clusters.\n# TYPE joined_cluster_total gauge\n"
-               "joined_cluster_total %zu\n",
-               joined);
-    buf_printf(out,
-               "# HELP kubefed_versions_pending Version records not yet stored on the host.\n"
-               "# TYPE kubefed_versions_pending gauge\nkubefed_versions_pending %zu\n",
-               version_store_pending(m->env.versions));
 }

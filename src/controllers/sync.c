@@ -218,6 +218,14 @@ struct sync *sync_start(const struct sync_env *env, const struct fed_type_config
     return s;
 }
 
+void sync_count(const struct sync *s, struct sync_counts *ret)
+{
+    *ret = (struct sync_counts){ .objects = kube_informer_count(s->objects),
+                                 .queued = workqueue_depth(s->queue),
+                                 .active = workqueue_active(s->queue),
+                                 .failing = map_count(&s->failing) };
+}
+
 void sync_stop(struct sync *s)
 {
     if (!s)

@@ -30,6 +30,14 @@ struct sync;
 struct sync *sync_start(const struct sync_env *env, const struct fed_type_config *type);
 /* Ends at once: running requests are cancelled, nothing is cleaned up in members. */
 void sync_stop(struct sync *s);
+/* How much there is, and how much is to be done. */
+struct sync_counts {
+    size_t objects; /* federated */
+    size_t queued;  /* keys that wait for their pass; those that wait for a retry are not among them */
+    size_t active;  /* passes under way */
+    size_t failing; /* keys whose last pass left something undone */
+};
+void sync_count(const struct sync *s, struct sync_counts *ret);
 /* Version records were loaded, or namespaces became known: what waited for them may run. */
 void sync_poke(struct sync *s);
 

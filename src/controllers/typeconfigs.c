@@ -277,6 +277,27 @@ struct type_configs *type_configs_start(const struct sync_env *env)
     return t;
 }
 
+void type_configs_metrics(const struct type_configs *t, struct buf *out)
+{
+    struct map_entry e;
+
+    buf_addz(out,
+             "# HELP kubefed_objects Federated objects, and those waiting for a pass, in one, or to be tried again.\n"
+             "# TYPE kubefed_objects gauge\n");
+    for (size_t i = 0; map_next(&t->running, &i, &e);) {
+        const struct running *r = e.val;
+        const char *kind = r->type->federated.kind;
+        struct sync_counts n;
+
+        sync_count(r->sync, &n);
+        buf_printf(
+            out,
+            "kubefed_objects{kind=\"%s\",state=\"all\"} %zu\nkubefed_objects{kind=\"%s\",state=\"queued\"} %zu\n"
+            "kubefed_objects{kind=\"%s\",state=\"active\"} %zu\nkubefed_objects{kind=\"%s\",state=\"failing\"} %zu\n",
+            kind, n.objects, kind, n.queued, kind, n.active, kind, n.failing);
+    }
+}
+
 void type_configs_poke(struct type_configs *t)
 {
     struct map_entry e;

@@ -8,6 +8,8 @@ struct type_configs;
 /* env must outlive it. */
 struct type_configs *type_configs_start(const struct sync_env *env);
 void type_configs_free(struct type_configs *t); /* stops all sync controllers */
+/* Appends counts per type in the Prometheus text format. */
+void type_configs_metrics(const struct type_configs *t, struct buf *out);
 /* Version records or namespaces became available. */
 void type_configs_poke(struct type_configs *t);
 

@@ -14,6 +14,26 @@
 #define BACKOFF_INITIAL_MS 200u
 #define BACKOFF_MAX_MS 10000u
 
+/* --- memory --- */
+
+/* A callback may free the client: whoever touches it after callbacks holds it meanwhile. */
+static void client_hold(struct http_client *c)
+{
+    c->holds++;
+}
+
+static void client_release(struct http_client *c)
+{
+    if (--c->holds > 0 || !c->freed)
+        return;
+    error_free(c->connect_error);
+    tls_client_unref(c->tls);
+    url_done(&c->url);
+    url_done(&c->proxy);
+    free(c->authority);
+    free(c);
+}
+
 /* --- channels --- */
 
 void channel_attach(struct channel *ch, struct http_call *call)
@@ -67,8 +87,7 @@ void channel_shut(struct channel *ch, const struct error *err)
     struct http_client *c = ch->client;
     if (!c)
         return;
-    struct list calls;
-    list_init(&calls);
+    client_hold(c);
     channel_retire(ch);
     struct list *l;
     while ((l = ch->calls.next) != &ch->calls) {
@@ -79,6 +98,7 @@ void channel_shut(struct channel *ch, const struct error *err)
             call_fail(call, -ECONNRESET, "the server closed the connection");
     }
     client_dispatch_later(c);
+    client_release(c);
 }
 
 static void fail_queue(struct http_client *c, const struct error *err)
@@ -148,6 +168,7 @@ static void on_close(void *arg, const struct error *err)
         copy = error_copy(err);
     else
         error_set(&copy, -ECONNRESET, "the server closed the connection");
+    client_hold(c);
     remember_failure(c, copy);
     channel_retire(ch);
     bool others = false;
@@ -156,6 +177,7 @@ static void on_close(void *arg, const struct error *err)
     if (!others)
         fail_queue(c, copy);
     client_dispatch_later(c);
+    client_release(c);
 }
 
 static void open_channel(struct http_client *c)
@@ -211,10 +233,9 @@ static bool in_backoff(struct http_client *c)
     return c->connect_error && loop_now(c->loop) < c->backoff_until_ms;
 }
 
-static void dispatch(void *arg)
+/* Gives queued calls to channels with room. */
+static void send_queue(struct http_client *c)
 {
-    struct http_client *c = arg;
-    drop_drained(c);
     struct channel *ch;
     while (!list_empty(&c->queue) && (ch = channel_with_room(c))) {
         struct http_call *call = list_entry(list_pop(&c->queue), struct http_call, link);
@@ -223,8 +244,10 @@ static void dispatch(void *arg)
         call_touch(call);
         ch->ops->send(ch, call);
     }
-    if (list_empty(&c->queue))
-        return;
+}
+
+static void open_channels(struct http_client *c)
+{
     unsigned opening = count_opening(c);
     if (c->n_channels == 0 && in_backoff(c)) {
         _cleanup_error_ struct error *err = error_copy(c->connect_error);
@@ -239,6 +262,17 @@ static void dispatch(void *arg)
         open_channel(c);
         opening++;
     }
+}
+
+static void dispatch(void *arg)
+{
+    struct http_client *c = arg;
+    client_hold(c);
+    drop_drained(c);
+    send_queue(c);
+    if (!list_empty(&c->queue) && !c->freed)
+        open_channels(c);
+    client_release(c);
 }
 
 void client_dispatch_later(struct http_client *c)
@@ -298,6 +332,7 @@ void http_client_free(struct http_client *c)
     if (!c)
         return;
     c->freed = true;
+    client_hold(c);
     _cleanup_error_ struct error *err = NULL;
     error_set(&err, -ECANCELED, "the client was closed");
     fail_queue(c, err);
@@ -306,12 +341,7 @@ void http_client_free(struct http_client *c)
         channel_shut(list_entry(l, struct channel, link), err);
     fail_queue(c, err);
     loop_task_cancel(&c->dispatch_task);
-    error_free(c->connect_error);
-    tls_client_unref(c->tls);
-    url_done(&c->url);
-    url_done(&c->proxy);
-    free(c->authority);
-    free(c);
+    client_release(c);
 }
 
 void http_client_set_tls(struct http_client *c, struct tls_client *tls)

@@ -13,8 +13,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "base/buf.h"
 #include "net/tls_internal.h"
+#include "net/tls_verify.h"
 
 struct tls_client {
     unsigned refs;
@@ -29,6 +29,7 @@ struct tls_conn {
     struct tls_client *client;
     struct tls_conn *outer;
     char *name; /* what the certificate is verified against */
+    struct tls_refusal refusal;
     bool wants_write;
 };
 
@@ -64,6 +65,8 @@ static int load_ca(SSL_CTX *ctx, struct str pem, struct error **err)
     }
     BIO_free(bio);
     ERR_clear_error();
+    /* Whatever is in the bundle is trusted, as in Go, also an intermediate certificate without its root. */
+    X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN);
     if (n == 0)
         return error_set(err, -EINVAL, "the CA bundle holds no certificate in PEM form");
     return 0;
@@ -227,6 +230,7 @@ int tls_conn_new(struct tls_client *t, const char *host, int fd, struct tls_conn
     c->outer = outer;
     c->name = mem_strdup(t->server_name ? t->server_name : host);
     set_names(c);
+    tls_refusal_watch(&c->refusal, ssl);
     static const unsigned char both[] = "\x02h2\x08http/1.1", one[] = "\x08http/1.1";
     if (alpn && t->http1_only)
         SSL_set_alpn_protos(ssl, one, sizeof(one) - 1);
@@ -252,53 +256,9 @@ void tls_conn_free(struct tls_conn *c)
     ERR_clear_error();
     tls_conn_free(c->outer);
     tls_client_unref(c->client);
+    tls_refusal_done(&c->refusal);
     free(c->name);
     free(c);
-}
-
-static void add_names(struct buf *out, X509 *cert)
-{
-    GENERAL_NAMES *names = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
-    for (int i = 0; names && i < sk_GENERAL_NAME_num(names) && i < 16; i++) {
-        const GENERAL_NAME *n = sk_GENERAL_NAME_value(names, i);
-        const char *sep = out->n ? ", " : "";
-        char text[INET6_ADDRSTRLEN];
-        if (n->type == GEN_DNS)
-            buf_printf(out, "%s%.*s", sep, ASN1_STRING_length(n->d.dNSName),
-                       (const char *)ASN1_STRING_get0_data(n->d.dNSName));
-        else if (n->type == GEN_IPADD && inet_ntop(ASN1_STRING_length(n->d.iPAddress) == 4 ? AF_INET : AF_INET6,
-                                                   ASN1_STRING_get0_data(n->d.iPAddress), text, sizeof(text)))
-            buf_printf(out, "%s%s", sep, text);
-    }
-    GENERAL_NAMES_free(names);
-}
-
-/* A sentence that says which certificate and what is wrong with it. */
-static int verification_error(struct tls_conn *c, long code, struct error **err)
-{
-    X509 *cert = SSL_get1_peer_certificate(c->ssl);
-    char subject[256] = "unknown";
-    _cleanup_buf_ struct buf names = BUF_INIT(4096);
-    char until[21] = "";
-    if (cert) {
-        X509_NAME_oneline(X509_get_subject_name(cert), subject, sizeof(subject));
-        add_names(&names, cert);
-        struct tm tm;
-        if (ASN1_TIME_to_tm(X509_get0_notAfter(cert), &tm) == 1)
-            strftime(until, sizeof(until), "%Y-%m-%dT%H:%M:%SZ", &tm);
-        X509_free(cert);
-    }
-    if (code == X509_V_ERR_HOSTNAME_MISMATCH || code == X509_V_ERR_IP_ADDRESS_MISMATCH)
-        return error_set(err, -EKEYREJECTED, "x509: certificate %s is valid for %s, not %s", subject,
-                         names.n ? names.p : "no names", c->name);
-    if (code == X509_V_ERR_CERT_HAS_EXPIRED)
-        return error_set(err, -EKEYREJECTED, "x509: certificate %s has expired (valid until %s)", subject, until);
-    if (code == X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN || code == X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT ||
-        code == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY || code == X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE ||
-        code == X509_V_ERR_CERT_SIGNATURE_FAILURE)
-        return error_set(err, -EKEYREJECTED, "x509: certificate %s is signed by unknown authority (%s)", subject,
-                         X509_verify_cert_error_string(code));
-    return error_set(err, -EKEYREJECTED, "x509: certificate %s: %s", subject, X509_verify_cert_error_string(code));
 }
 
 int tls_conn_handshake(struct tls_conn *c, struct error **err)
@@ -311,9 +271,8 @@ int tls_conn_handshake(struct tls_conn *c, struct error **err)
     c->wants_write = e == SSL_ERROR_WANT_WRITE;
     if (e == SSL_ERROR_WANT_READ || e == SSL_ERROR_WANT_WRITE)
         return -EAGAIN;
-    long verify = SSL_get_verify_result(c->ssl);
-    if (verify != X509_V_OK && !(c->client->skip & TLS_SKIP_ALL))
-        return verification_error(c, verify, err);
+    if (c->refusal.code != X509_V_OK && !(c->client->skip & TLS_SKIP_ALL))
+        return tls_refusal_error(&c->refusal, c->name, err);
     unsigned long queued = ERR_peek_last_error();
     if (queued == 0)
         return error_set(err, -ECONNRESET, "the connection was closed during the TLS handshake");

@@ -54,7 +54,8 @@ static void bad_endpoints(void **state)
     static const char *const refused[][2] = {
         { "", "Required value" },
         { "https://", "Invalid value: \"https://\": host must be a URL or a host:port pair: \"https://\"" },
-        { "example.com/p", "Invalid value: \"example.com/p\": host must be a URL or a host:port pair: \"example.com/p\"" },
+        { "example.com/p",
+          "Invalid value: \"example.com/p\": host must be a URL or a host:port pair: \"example.com/p\"" },
         { "tcp://x", "Unsupported value: \"tcp\": supported values: \"http\", \"https\"" },
         { "x:port", "Invalid value: \"x:port\": parse \"https://x:port\": invalid port \":port\" after host" },
         { "x:0", "Invalid value: 0: must be between 1 and 65535, inclusive" },
@@ -88,7 +89,9 @@ static void complete(void **state)
     (void)state;
     assert_ok(fed_cluster_decode(J("{'metadata':{'name':'c1'},'spec':{'apiEndpoint':'h:6443','secretRef':{'name':'s'},"
                                    "'caBundle':'UEVN','proxyURL':'socks5://p:1',"
-                                   "'disabledTLSValidations':['SubjectName','ValidityPeriod']}}"), &c, &err), err);
+                                   "'disabledTLSValidations':['SubjectName','ValidityPeriod']}}"),
+                                 &c, &err),
+              err);
     assert_string_equal(c->name, "c1");
     assert_string_equal(c->api_endpoint, "https://h:6443");
     assert_string_equal(c->secret_name, "s");
@@ -99,16 +102,21 @@ static void complete(void **state)
 
 static int decode_with(const char *field, struct fed_cluster **ret, struct error **err)
 {
-    return fed_cluster_decode(JF("{'spec':{'apiEndpoint':'h','secretRef':{'name':'s'}%s%s}}", field[0] ? "," : "", field), ret,
-                              err);
+    return fed_cluster_decode(
+        JF("{'spec':{'apiEndpoint':'h','secretRef':{'name':'s'}%s%s}}", field[0] ? "," : "", field), ret, err);
 }
 
 static void accepted(void **state)
 {
     static const char *const fields[] = {
-        "", "'disabledTLSValidations':[]", "'disabledTLSValidations':['*']",
-        "'disabledTLSValidations':['SubjectName','SubjectName']", "'proxyURL':'http:x'", "'proxyURL':'socks5://h:1'",
-        "'proxyURL':''", "'caBundle':null",
+        "",
+        "'disabledTLSValidations':[]",
+        "'disabledTLSValidations':['*']",
+        "'disabledTLSValidations':['SubjectName','SubjectName']",
+        "'proxyURL':'http:x'",
+        "'proxyURL':'socks5://h:1'",
+        "'proxyURL':''",
+        "'caBundle':null",
     };
 
     (void)state;

@@ -8,14 +8,16 @@
 #define T0 "2023-11-14T22:13:20Z"
 #define T10 "2023-11-14T22:13:30Z"
 
-static const struct fed_health_settings settings = { .failure_threshold = 3, .success_threshold = 1, .heartbeat_s = 60 };
+static const struct fed_health_settings settings = { .failure_threshold = 3,
+                                                     .success_threshold = 1,
+                                                     .heartbeat_s = 60 };
 
 #define OLD "2023-11-14T20:00:00Z"
 #define READY_AT(probe, since)                                                                                         \
-    "{'conditions':[{'type':'Ready','status':'True','lastProbeTime':'" probe "','lastTransitionTime':'" since              \
+    "{'conditions':[{'type':'Ready','status':'True','lastProbeTime':'" probe "','lastTransitionTime':'" since          \
     "','reason':'ClusterReady','message':'/healthz responded with ok'}],'kubernetesVersion':'v1.20.2'}"
 #define OFFLINE_AT(probe, since, why)                                                                                  \
-    "{'conditions':[{'type':'Offline','status':'True','lastProbeTime':'" probe "','lastTransitionTime':'" since            \
+    "{'conditions':[{'type':'Offline','status':'True','lastProbeTime':'" probe "','lastTransitionTime':'" since        \
     "','reason':'ClusterNotReachable','message':'cluster is not reachable: " why "'}]}"
 
 DEFINE_CLEANUP(struct fed_health *, fed_health_free)
@@ -114,8 +116,10 @@ static void writes(void **state)
 
 static void odd_history(void **state)
 {
-    static const char *const stored[] = { "{}", "[]", "{'conditions':1}", "{'conditions':[1,null,{'type':3}]}",
-                                          "{'conditions':[{'type':'Ready','status':'True'},7],'kubernetesVersion':{}}" };
+    static const char *const stored[] = {
+        "{}", "[]", "{'conditions':1}", "{'conditions':[1,null,{'type':3}]}",
+        "{'conditions':[{'type':'Ready','status':'True'},7],'kubernetesVersion':{}}"
+    };
 
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(stored); i++)
@@ -130,8 +134,8 @@ static void patch(void **state)
 {
     _cleanup_json_mut_ yyjson_mut_doc *doc = json_mut_doc_of(J(OFFLINE_AT(T0, OLD, "x")));
     _cleanup_buf_ struct buf b = BUF_INIT(65536);
-    _cleanup_json_mut_ yyjson_mut_doc *object =
-        json_mut_doc_of(J("{'status':{'conditions':[],'kubernetesVersion':'v1','zones':['z']}}"));
+    _cleanup_json_mut_ yyjson_mut_doc *object = json_mut_doc_of(
+        J("{'status':{'conditions':[],'kubernetesVersion':'v1','zones':['z']}}"));
 
     (void)state;
     fed_status_patch(&b, doc);
@@ -142,9 +146,14 @@ static void patch(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(first_report), cmocka_unit_test(failures), cmocka_unit_test(tolerated),
-        cmocka_unit_test(recovery), cmocka_unit_test(transition_time_survives), cmocka_unit_test(writes),
-        cmocka_unit_test(odd_history), cmocka_unit_test(patch),
+        cmocka_unit_test(first_report),
+        cmocka_unit_test(failures),
+        cmocka_unit_test(tolerated),
+        cmocka_unit_test(recovery),
+        cmocka_unit_test(transition_time_survives),
+        cmocka_unit_test(writes),
+        cmocka_unit_test(odd_history),
+        cmocka_unit_test(patch),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

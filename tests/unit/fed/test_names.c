@@ -11,9 +11,15 @@ static void check_owned(char *got, const char *expected)
 static void plural_of_defaulting(void **state)
 {
     static const char *const cases[][2] = {
-        { "Deployment", "deployments" }, { "Ingress", "ingresses" }, { "NetworkPolicy", "networkpolicies" },
-        { "Fox", "foxes" },              { "Church", "churches" },   { "Bush", "bushes" },
-        { "Quiz", "quizes" },            { "Hero", "heroes" },       { "Day", "daies" },
+        { "Deployment", "deployments" },
+        { "Ingress", "ingresses" },
+        { "NetworkPolicy", "networkpolicies" },
+        { "Fox", "foxes" },
+        { "Church", "churches" },
+        { "Bush", "bushes" },
+        { "Quiz", "quizes" },
+        { "Hero", "heroes" },
+        { "Day", "daies" },
     };
 
     (void)state;
@@ -25,8 +31,11 @@ static void plural_of_defaulting(void **state)
 static void plural_of_file(void **state)
 {
     static const char *const cases[][2] = {
-        { "Namespace", "namespaces" }, { "Endpoints", "endpoints" }, { "Ingress", "ingresses" },
-        { "NetworkPolicy", "networkpolicies" }, { "Fox", "foxs" },
+        { "Namespace", "namespaces" },
+        { "Endpoints", "endpoints" },
+        { "Ingress", "ingresses" },
+        { "NetworkPolicy", "networkpolicies" },
+        { "Fox", "foxs" },
     };
 
     (void)state;

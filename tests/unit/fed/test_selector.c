@@ -32,7 +32,8 @@ static void matching(void **state)
     assert_false(matches("{'matchExpressions':[{'key':'a','operator':'Exists'}]}", "{}"));
     assert_true(matches("{'matchExpressions':[{'key':'a','operator':'DoesNotExist'}]}", "{}"));
     assert_false(matches("{'matchExpressions':[{'key':'a','operator':'DoesNotExist'}]}", "{'a':'1'}"));
-    assert_false(matches("{'matchLabels':{'a':'1'},'matchExpressions':[{'key':'b','operator':'Exists'}]}", "{'a':'1'}"));
+    assert_false(
+        matches("{'matchLabels':{'a':'1'},'matchExpressions':[{'key':'b','operator':'Exists'}]}", "{'a':'1'}"));
     assert_true(matches("{'matchLabels':{'example.com/a':'1'}}", "{'example.com/a':'1'}"));
 }
 
@@ -65,7 +66,8 @@ static void refused(void **state)
         { "{'matchExpressions':[{'operator':'Exists'}]}", "matchExpressions[0].key" },
         { "{'matchExpressions':[{'key':'a','operator':'In'}]}", "matchExpressions[0].values: Required value" },
         { "{'matchExpressions':[{'key':'a','operator':'NotIn','values':[]}]}", "matchExpressions[0].values" },
-        { "{'matchExpressions':[{'key':'a','operator':'Exists','values':['b']}]}", "matchExpressions[0].values: Forbidden" },
+        { "{'matchExpressions':[{'key':'a','operator':'Exists','values':['b']}]}",
+          "matchExpressions[0].values: Forbidden" },
         { "{'matchExpressions':[{'key':'a','operator':'In','values':['b!']}]}", "matchExpressions[0].values" },
         { "{'matchExpressions':[{'key':'a','operator':'In','values':[1]}]}", "matchExpressions[0].values" },
         { "{'matchExpressions':[{'key':'a','operator':'In','values':'b'}]}", "matchExpressions[0].values" },

@@ -3,7 +3,8 @@
 
 #include "fed_test.h"
 
-#define TARGET "'targetType':{'group':'apps','version':'v1','kind':'Deployment','pluralName':'deployments','scope':'Namespaced'}"
+#define TARGET                                                                                                         \
+    "'targetType':{'group':'apps','version':'v1','kind':'Deployment','pluralName':'deployments','scope':'Namespaced'}"
 #define FEDERATED                                                                                                      \
     "'federatedType':{'group':'types.kubefed.io','version':'v1beta1','kind':'FederatedDeployment',"                    \
     "'pluralName':'federateddeployments','scope':'Namespaced'}"
@@ -15,7 +16,9 @@ static void complete(void **state)
 
     (void)state;
     assert_ok(fed_type_config_decode(J("{'metadata':{'name':'deployments.apps'},'spec':{'propagation':'Enabled'," TARGET
-                                       "," FEDERATED "}}"), &c, &err), err);
+                                       "," FEDERATED "}}"),
+                                     &c, &err),
+              err);
     assert_string_equal(c->name, "deployments.apps");
     assert_string_equal(c->target.group, "apps");
     assert_string_equal(c->target.kind, "Deployment");
@@ -77,18 +80,23 @@ static void violations(void **state)
     assert_string_equal(err->msg, empty);
     error_free(err);
     err = NULL;
-    assert_refused(fed_type_config_decode(J("{'metadata':{'name':'deployments.apps'},'spec':{'propagation':'Enabled'," TARGET
-                                            ",'federatedType':{'group':'types','version':'v1beta1','kind':'F',"
-                                            "'pluralName':'fs','scope':'Namespaced'}}}"), &c, &err), err,
-                   "spec.federatedType.group: Invalid value: \"types\": should be a domain with at least one dot");
+    assert_refused(
+        fed_type_config_decode(J("{'metadata':{'name':'deployments.apps'},'spec':{'propagation':'Enabled'," TARGET
+                                 ",'federatedType':{'group':'types','version':'v1beta1','kind':'F',"
+                                 "'pluralName':'fs','scope':'Namespaced'}}}"),
+                               &c, &err),
+        err, "spec.federatedType.group: Invalid value: \"types\": should be a domain with at least one dot");
     assert_refused(fed_type_config_decode(J("{'metadata':{'name':'deployments.apps'},'spec':{'propagation':'On'," TARGET
-                                            "," FEDERATED ",'statusCollection':''}}"), &c, &err), err,
+                                            "," FEDERATED ",'statusCollection':''}}"),
+                                          &c, &err),
+                   err,
                    "[spec.propagation: Unsupported value: \"On\": supported values: \"Enabled\", \"Disabled\", "
                    "spec.statusCollection: Required value]");
     assert_refused(fed_type_config_decode(J("{'metadata':{'name':'1a.apps'},'spec':{'propagation':'Enabled',"
                                             "'targetType':{'group':'apps','version':'V1','kind':'K_','pluralName':'1a',"
-                                            "'scope':'x'}," FEDERATED "}}"), &c, &err), err,
-                   "start with an alphabetic character");
+                                            "'scope':'x'}," FEDERATED "}}"),
+                                          &c, &err),
+                   err, "start with an alphabetic character");
     assert_refused(fed_type_config_decode(J("{'spec':{'targetType':1}}"), &c, &err), err, "spec.targetType");
     assert_refused(fed_type_config_decode(J("[]"), &c, &err), err, "must be an object");
     assert_refused(fed_type_config_decode(NULL, &c, &err), err, "must be an object");
@@ -103,14 +111,14 @@ static void status(void **state)
     assert_json_text(buf_str(&b), "{'status':{'observedGeneration':3,'propagationController':'Running',"
                                   "'statusController':'NotRunning'}}");
     assert_false(fed_type_config_status_patch(&b, text_val(buf_str(&b)), 3, true, false));
-    assert_true(fed_type_config_status_patch(&b, J("{'status':{'observedGeneration':3,'propagationController':'Running'}}"), 3,
-                                             true, false));
+    assert_true(fed_type_config_status_patch(
+        &b, J("{'status':{'observedGeneration':3,'propagationController':'Running'}}"), 3, true, false));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(complete), cmocka_unit_test(defaults), cmocka_unit_test(namespaces),
+        cmocka_unit_test(complete),   cmocka_unit_test(defaults), cmocka_unit_test(namespaces),
         cmocka_unit_test(violations), cmocka_unit_test(status),
     };
 
