@@ -22,7 +22,7 @@ class Load:
     """One h2load run: one connection, STREAMS requests under way at any time."""
 
     def __init__(self, world, cluster, resource, namespace, body, requests):
-        self.requests = requests
+        self.requests, self.created = requests, None
         path = world.path(f"body-{cluster}-{namespace}.json")
         with open(path, "w") as f:
             json.dump(body, f)
@@ -34,9 +34,11 @@ class Load:
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def wait(self):
-        """Seconds that it took."""
+        """Seconds that it took. `created` is the number of objects then: a name that the server makes up may be taken, about
+        one in 3,000 when there are 10,000, and such a POST fails."""
         out = self.process.communicate(timeout=600)[0]
         done = re.search(r"status codes: (\d+) 2xx", out)
-        if self.process.returncode != 0 or not done or int(done.group(1)) != self.requests:
+        self.created = int(done.group(1)) if done else 0
+        if self.process.returncode != 0 or self.created < 0.99 * self.requests:
             raise Trouble(f"h2load: not all of {self.requests} requests were answered with 2xx:\n{out[-1500:]}")
         return time.monotonic() - self.began

@@ -72,18 +72,19 @@ def throughput(world, count):
     cpu, own = world.manager.cpu_seconds(), time.process_time()
     progress = Progress(world, namespace)
     load = Load(world, "host", FCM, namespace, federated_configmap("bench-", MEMBERS), count)
-    in_members = {}
+    in_members, created = {}, []
+    loader = threading.Thread(target=lambda: created.append(load.wait()), daemon=True)
+    loader.start()
     deadline = time.monotonic() + 60 + count / 50
-    while len(in_members) < len(MEMBERS) or len(progress.done) < count:
+    while len(in_members) < len(MEMBERS) or len(progress.done) < load.created:
         for m, api in world.members.items():
             # One more: Kubernetes itself puts kube-root-ca.crt there.
-            if m not in in_members and world.count(api, k.CONFIGMAPS, namespace) >= count + 1:
+            if created and m not in in_members and world.count(api, k.CONFIGMAPS, namespace) >= load.created + 1:
                 in_members[m] = time.monotonic()
         if progress.watch.problem or time.monotonic() > deadline:
             raise Trouble(f"{count} objects are not propagated: {progress.watch.problem or 'no end in time'}; "
                           f"{len(progress.done)} have a status")
         time.sleep(0.05)
-    created = load.wait()
     end = max(progress.last, *in_members.values())
     bench_cpu = time.process_time() - own
     progress.watch.close()
@@ -91,7 +92,8 @@ def throughput(world, count):
     versions = time.monotonic()
     cpu = world.manager.cpu_seconds() - cpu
     requests = {n: c - before.get(n, 0) for n, c in world.manager.requests().items()}
-    return {"objects/s": count / (end - load.began), "seconds": end - load.began, "host took them in": created,
+    count = load.created
+    return {"objects/s": count / (end - load.began), "seconds": end - load.began, "host took them in": created[0],
             "in members after": max(in_members.values()) - load.began, "versions stored after": versions - load.began,
             "cpu seconds per 1000": cpu * 1000 / count, "requests per object, host": requests[""] / count,
             **{f"requests per object, {m}": requests[m] / count for m in MEMBERS},

@@ -416,7 +416,8 @@ static void cancelling(void **state)
 
     memset(a, 0, sizeof(a));
     for (size_t i = 0; i < 34; i++)
-        calls[i] = kube_call(client, &(struct kube_request){ GET("/hold") }, on_answer, &a[i]);
+        calls[i] = kube_call(client, &(struct kube_request){ GET("/hold"), .priority = KUBE_PRIO_NORMAL }, on_answer,
+                             &a[i]);
     kube_call_cancel(calls[0]); /* before anything was sent */
     WAIT_FOR(n_held == 32);
     kube_call_cancel(calls[33]); /* in the queue */
