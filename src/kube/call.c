@@ -20,7 +20,8 @@
 #define RETRY_DEFAULT_MS 1000u
 #define RETRY_AFTER_MAX_S 3600u
 #define HIGH_EXTRA 4u /* places beyond the limit for health probes and leases */
-#define BACKGROUND_PATIENCE_MS 10000u
+#define BACKGROUND_QUIET_MS 50u
+#define BACKGROUND_PATIENCE_MS 20000u
 #define MAX_HEADERS 8u
 
 /* --- end --- */
@@ -355,7 +356,7 @@ static void send_http(struct kube_call *call, const char *authorization)
         c->in_flight++;
         c->background += call->priority == KUBE_PRIO_BACKGROUND;
     }
-    call->http = http_client_send(c->http, &req, &handlers, call);
+    call->http = http_client_send(call->stream ? c->http_streams : c->http, &req, &handlers, call);
 }
 
 static void call_send(struct kube_call *call)
@@ -381,19 +382,31 @@ static struct kube_call *first(const struct list *queue)
     return list_empty(queue) ? NULL : list_entry(queue->next, struct kube_call, link);
 }
 
-/* The next call that may go out, or NULL. A BACKGROUND call that was patient for long counts as a normal one, so that a
- * busy client does not starve it. */
+/* Nobody waits for BACKGROUND calls: they are sent when no other call was under way for a moment, or has been patient for
+ * long, so that a client that is always busy does not starve them. */
+static bool background_may_go(const struct kube_client *c, const struct kube_call *call)
+{
+    uint64_t now = loop_now(c->loop);
+
+    if (c->background >= MAX(limiter_get(&c->limiter) / 4, 1u))
+        return false;
+    if (now - call->queued_ms >= BACKGROUND_PATIENCE_MS)
+        return true;
+    return c->in_flight == c->background && now - c->busy_ms >= BACKGROUND_QUIET_MS;
+}
+
+/* The next call that may go out, or NULL. */
 static struct kube_call *pick(struct kube_client *c)
 {
-    unsigned limit = limiter_get(&c->limiter), share = MAX(limit / 4, 1u);
+    unsigned limit = limiter_get(&c->limiter);
     struct kube_call *high = first(&c->queue[KUBE_PRIO_HIGH]), *normal = first(&c->queue[KUBE_PRIO_NORMAL]);
-    struct kube_call *background = c->background < share ? first(&c->queue[KUBE_PRIO_BACKGROUND]) : NULL;
+    struct kube_call *background = first(&c->queue[KUBE_PRIO_BACKGROUND]);
 
     if (high && c->in_flight < limit + HIGH_EXTRA)
         return high;
     if (c->in_flight >= limit)
         return NULL;
-    if (background && (!normal || loop_now(c->loop) - background->queued_ms >= BACKGROUND_PATIENCE_MS))
+    if (background && background_may_go(c, background))
         return background;
     return normal;
 }
@@ -410,8 +423,12 @@ static void dispatch(void *arg)
     while ((call = pick(c))) {
         list_del(&call->link);
         c->waiting--;
+        if (call->priority != KUBE_PRIO_BACKGROUND)
+            c->busy_ms = loop_now(c->loop);
         call_send(call);
     }
+    if (first(&c->queue[KUBE_PRIO_BACKGROUND]) && !loop_timer_active(&c->quiet_timer))
+        loop_timer_start(c->loop, &c->quiet_timer, BACKGROUND_QUIET_MS, dispatch, c);
 }
 
 void calls_dispatch_later(struct kube_client *c)

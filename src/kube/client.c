@@ -48,6 +48,7 @@ static int on_certificate(void *arg, const char *cert_pem, const char *key_pem, 
     if (r < 0)
         return r;
     http_client_set_tls(c->http, tls);
+    http_client_set_tls(c->http_streams, tls);
     return 0;
 }
 
@@ -103,7 +104,8 @@ static int connect_settings(struct kube_client *c, const struct kube_client_opti
                                          .proxy = has_proxy ? &proxy : NULL,
                                          .tls = tls,
                                          .connect_backoff = options->connect_backoff };
-    return http_client_new(&config, &c->http, err);
+    r = http_client_new(&config, &c->http, err);
+    return r < 0 ? r : http_client_new(&config, &c->http_streams, err);
 }
 
 /* --- impersonation --- */
@@ -232,9 +234,11 @@ void kube_client_free(struct kube_client *c)
     while (!list_empty(&c->calls))
         call_abort(list_entry(c->calls.next, struct kube_call, all), -ECANCELED, "the client was closed");
     loop_task_cancel(&c->dispatch_task);
+    loop_timer_stop(&c->quiet_timer);
     loop_task_cancel(&c->unauthorized_task);
     credentials_free(c->credentials);
     http_client_free(c->http);
+    http_client_free(c->http_streams);
     url_done(&c->url);
     free(c->server);
     free(c->user_agent);

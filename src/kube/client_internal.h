@@ -14,7 +14,9 @@ struct kube_client {
     struct kube_config *config;
     struct url url;
     char *server, *user_agent;
-    struct http_client *http;
+    /* Watches and lists have a connection of their own: an API server writes the frames of one connection one after the
+     * other, and with many answers among them the events fall behind. */
+    struct http_client *http, *http_streams;
     struct credentials *credentials;
     struct http_header *impersonation; /* names and values owned by impersonation_text */
     char **impersonation_text;
@@ -27,6 +29,8 @@ struct kube_client {
     struct list queue[N_PRIORITIES]; /* waiting for a place, by kube_call.link */
     struct list streams;             /* to be sent, by kube_call.link */
     unsigned in_flight, background, waiting;
+    uint64_t busy_ms; /* when a call that is not BACKGROUND was sent last */
+    struct loop_timer quiet_timer;
     struct kube_client_stats stats;
 };
 

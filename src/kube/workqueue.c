@@ -175,7 +175,7 @@ void workqueue_free(struct workqueue *q)
     loop_timer_stop(&q->timer);
     loop_timer_stop(&q->sweeper);
     loop_task_cancel(&q->start_task);
-    heap_done(&q->delayed);              /* writes to its entries */
+    heap_done(&q->delayed); /* writes to its entries */
     void *e;
     for (size_t i = 0; set_next(&q->entries, &i, &e);)
         free(e);

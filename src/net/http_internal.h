@@ -90,7 +90,7 @@ struct http_client {
     struct error *connect_error;
     struct loop_task dispatch_task;
     struct http_client_stats stats;
-    unsigned holds;                      /* code under way that calls callbacks: the memory must stay */
+    unsigned holds; /* code under way that calls callbacks: the memory must stay */
     bool freed;
 };
 

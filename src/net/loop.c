@@ -1,6 +1,7 @@
 /*
- * The event loop on libuv: one uv_timer drives a heap of intrusive timers, deferred tasks run between two polls. Handles of
- * libuv are closed asynchronously: whatever embeds one is freed in its close callback.
+ * The event loop on libuv: timers, in a heap, and deferred tasks run between two polls, so that nothing they ask for waits
+ * for I/O; one uv_timer ends the poll when the next timer is due. Handles of libuv are closed asynchronously: whatever embeds
+ * one is freed in its close callback.
  */
 #include "net/loop.h"
 
@@ -104,17 +105,69 @@ void loop_task_cancel(struct loop_task *t)
     list_del(&t->link);
 }
 
+/* --- timers --- */
+
+static void run_timers(struct loop *l)
+{
+    uint64_t now = uv_now(&l->uv);
+    struct heap_node *min;
+    while ((min = heap_min(&l->timers)) && min->key <= now) {
+        struct loop_timer *t = container_of(min, struct loop_timer, node);
+        heap_remove(&l->timers, min);
+        t->fn(t->arg);
+    }
+}
+
+void loop_timer_start(struct loop *l, struct loop_timer *t, uint64_t delay_ms, void (*fn)(void *arg), void *arg)
+{
+    loop_timer_stop(t);
+    uv_update_time(&l->uv);
+    t->loop = l;
+    t->fn = fn;
+    t->arg = arg;
+    heap_push(&l->timers, &t->node, uv_now(&l->uv) + delay_ms);
+}
+
+void loop_timer_stop(struct loop_timer *t)
+{
+    if (heap_has(&t->node))
+        heap_remove(&t->loop->timers, &t->node);
+}
+
 /* --- running --- */
+
+/* Only ends the wait: libuv may call this before it polls, and would then wait for I/O although a timer was due. */
+static void on_timer(uv_timer_t *handle)
+{
+    struct loop *l = container_of(handle, struct loop, timer);
+    uv_stop(&l->uv);
+}
+
+/* Waits for I/O, at most until the next timer is due. */
+static int wait_for_io(struct loop *l)
+{
+    struct heap_node *min = heap_min(&l->timers);
+    uint64_t now = uv_now(&l->uv);
+    if (min)
+        uv_timer_start(&l->timer, on_timer, min->key > now ? min->key - now : 0, 0);
+    else
+        uv_timer_stop(&l->timer);
+    return uv_run(&l->uv, list_empty(&l->tasks) ? UV_RUN_ONCE : UV_RUN_NOWAIT);
+}
 
 int loop_run(struct loop *l, const bool *done)
 {
     l->stop = false;
     while (!l->stop && !(done && *done)) {
+        uv_update_time(&l->uv);
+        run_timers(l);
+        if (l->stop || (done && *done))
+            break;
         run_tasks(l);
         if (l->stop || (done && *done))
             break;
-        int alive = uv_run(&l->uv, list_empty(&l->tasks) ? UV_RUN_ONCE : UV_RUN_NOWAIT);
-        if (!alive && list_empty(&l->tasks) && !l->stop && !(done && *done))
+        int alive = wait_for_io(l);
+        if (!alive && list_empty(&l->tasks) && !heap_min(&l->timers) && !l->stop && !(done && *done))
             return -EAGAIN;
     }
     return 0;
@@ -128,55 +181,6 @@ void loop_stop(struct loop *l)
 uint64_t loop_now(const struct loop *l)
 {
     return uv_now(&l->uv);
-}
-
-/* --- timers --- */
-
-static void on_timer(uv_timer_t *handle);
-
-static void arm(struct loop *l)
-{
-    struct heap_node *min = heap_min(&l->timers);
-    if (!min) {
-        uv_timer_stop(&l->timer);
-        return;
-    }
-    uint64_t now = uv_now(&l->uv);
-    uv_timer_start(&l->timer, on_timer, min->key > now ? min->key - now : 0, 0);
-}
-
-static void on_timer(uv_timer_t *handle)
-{
-    struct loop *l = container_of(handle, struct loop, timer);
-    uint64_t now = uv_now(&l->uv);
-    struct heap_node *min;
-    while ((min = heap_min(&l->timers)) && min->key <= now) {
-        struct loop_timer *t = container_of(min, struct loop_timer, node);
-        heap_remove(&l->timers, min);
-        t->fn(t->arg);
-    }
-    arm(l);
-}
-
-void loop_timer_start(struct loop *l, struct loop_timer *t, uint64_t delay_ms, void (*fn)(void *arg), void *arg)
-{
-    loop_timer_stop(t);
-    uv_update_time(&l->uv);
-    t->loop = l;
-    t->fn = fn;
-    t->arg = arg;
-    heap_push(&l->timers, &t->node, uv_now(&l->uv) + delay_ms);
-    if (heap_min(&l->timers) == &t->node)
-        arm(l);
-}
-
-void loop_timer_stop(struct loop_timer *t)
-{
-    if (!heap_has(&t->node))
-        return;
-    heap_remove(&t->loop->timers, &t->node);
-    if (!heap_min(&t->loop->timers))
-        uv_timer_stop(&t->loop->timer);  /* else the loop would wait for it */
 }
 
 /* --- signals --- */

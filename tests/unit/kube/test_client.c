@@ -345,9 +345,11 @@ static void limit(void **state)
     WAIT_FOR(n_held == 37);
     assert_string_equal(api.log.p, "GET /hold?high;");
     release(1, 8);
+    WAIT_FOR(n_held >= 39);
+    release(8, 39);
     WAIT_FOR(n_held == 40);
+    release(39, 40);
     assert_string_equal(api.log.p, "GET /hold?high;GET /hold?normal;GET /hold?normal;GET /hold?background;");
-    release(8, 40);
     for (size_t i = 0; i < 32; i++) {
         WAIT_FOR(first[i].done);
         answer_done(&first[i]);
