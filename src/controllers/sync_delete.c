@@ -65,18 +65,37 @@ static void verified(struct pass *p)
         remove_finalizer(p);
 }
 
+/* The host's own namespace, seen through a member that is the host itself: it goes after the federated object, label or not
+ * (a terminating namespace waits for it). */
+static bool is_host_namespace(const struct pass *p, yyjson_val *live)
+{
+    struct kube_object *host = NULL;
+    if (p->sync->is_namespace)
+        host = namespaces_host(p->sync->env->namespaces, json_path_str(live, "metadata.name"));
+    return host && str_eq(kube_object_uid(host), json_path_str(live, "metadata.uid"));
+}
+
+static bool is_left(const struct pass *p, const struct kube_response *resp)
+{
+    _cleanup_json_ yyjson_doc *doc = NULL;
+    if (json_parse(resp->body, &doc, NULL) < 0)
+        return true;
+    yyjson_val *live = yyjson_doc_get_root(doc);
+    return fed_object_is_managed(live) && !is_host_namespace(p, live);
+}
+
 static void on_verified(void *arg, const struct kube_response *resp, const struct error *err)
 {
     struct verification *v = arg;
     struct pass *p = v->pass;
     v->call = NULL;
     verification_free(v);
-    _cleanup_json_ yyjson_doc *doc = NULL;
     if (err && err->code != -ENOENT) {
         p->still_there = true;
         log_warning("%s \"%s\": cannot verify its removal: %s", p->sync->type->federated.kind, p->key, error_msg(err));
-    } else if (!err && (json_parse(resp->body, &doc, NULL) < 0 || fed_object_is_managed(yyjson_doc_get_root(doc)))) {
+    } else if (!err && is_left(p, resp)) {
         p->still_there = true;
+        log_verbose(1, "%s \"%s\": a member still has its object", p->sync->type->federated.kind, p->key);
     }
     if (--p->verifying == 0)
         verified(p);

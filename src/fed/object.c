@@ -16,19 +16,12 @@ bool fed_has_finalizer(yyjson_val *object, const char *finalizer)
     return false;
 }
 
-void fed_finalizer_patch(struct buf *out, yyjson_val *object, const char *finalizer, bool add)
+static yyjson_mut_val *finalizers_of(yyjson_mut_doc *doc, yyjson_val *object, const char *finalizer, bool add)
 {
-    _cleanup_json_mut_ yyjson_mut_doc *doc = json_mut_doc_new();
-    yyjson_mut_val *root = yyjson_mut_doc_get_root(doc);
-    yyjson_mut_val *metadata = yyjson_mut_obj(doc), *list = yyjson_mut_arr(doc);
     yyjson_val *present = json_path(object, "metadata.finalizers"), *item;
-    struct str rv = json_path_str(object, "metadata.resourceVersion");
+    yyjson_mut_val *list = yyjson_mut_arr(doc);
     size_t i, n;
 
-    json_mut_set(doc, root, "metadata", metadata);
-    if (rv.n)
-        json_mut_set_str(doc, metadata, "resourceVersion", rv);
-    json_mut_set(doc, metadata, "finalizers", list);
     yyjson_arr_foreach(present, i, n, item)
     {
         if (add || !str_eqc(json_str(item), finalizer))
@@ -36,6 +29,39 @@ void fed_finalizer_patch(struct buf *out, yyjson_val *object, const char *finali
     }
     if (add && !fed_has_finalizer(object, finalizer))
         yyjson_mut_arr_append(list, json_mut_new_str(doc, str_of(finalizer)));
+    return list;
+}
+
+void fed_finalizer_patch(struct buf *out, yyjson_val *object, const char *finalizer, bool add)
+{
+    _cleanup_json_mut_ yyjson_mut_doc *doc = json_mut_doc_new();
+    yyjson_mut_val *root = yyjson_mut_doc_get_root(doc), *metadata = yyjson_mut_obj(doc);
+    struct str rv = json_path_str(object, "metadata.resourceVersion");
+
+    json_mut_set(doc, root, "metadata", metadata);
+    if (rv.n)
+        json_mut_set_str(doc, metadata, "resourceVersion", rv);
+    json_mut_set(doc, metadata, "finalizers", finalizers_of(doc, object, finalizer, add));
+    json_mut_write(out, root);
+}
+
+void fed_object_with_finalizer(struct buf *out, yyjson_val *object, const char *finalizer, bool add)
+{
+    _cleanup_json_mut_ yyjson_mut_doc *doc = json_mut_doc_of(object);
+    yyjson_mut_val *root = yyjson_mut_doc_get_root(doc);
+
+    json_mut_set(doc, json_mut_ensure_obj(doc, root, "metadata"), "finalizers",
+                 finalizers_of(doc, object, finalizer, add));
+    json_mut_write(out, root);
+}
+
+void fed_object_with_status(struct buf *out, yyjson_val *object, yyjson_mut_doc *status)
+{
+    _cleanup_json_ yyjson_doc *frozen = json_freeze(status);
+    _cleanup_json_mut_ yyjson_mut_doc *doc = json_mut_doc_of(object);
+    yyjson_mut_val *root = yyjson_mut_doc_get_root(doc);
+
+    json_mut_set(doc, root, "status", json_mut_copy(doc, yyjson_doc_get_root(frozen)));
     json_mut_write(out, root);
 }
 

@@ -41,7 +41,7 @@ struct kube_informer {
     struct json_split *split;
     struct watch_decoder watch;
     uint64_t watch_started_ms;
-    bool watch_had_events, watch_expired, in_watch;
+    bool watch_had_events, watch_expired, in_watch, expired_before;
     struct loop_timer timer;
     struct backoff backoff;
     struct loop_task free_task;
@@ -374,12 +374,18 @@ static void watch_ended(void *arg, const struct kube_response *resp, const struc
     watch_done(&i->watch);
     if (i->gone)
         return;
+    lived = loop_now(i->loop) - i->watch_started_ms >= SHORT_WATCH_MS || i->watch_had_events;
     if (i->watch_expired || error_http(err) == 410 || error_http(err) == 404) {
         relist(i, true);
-        list_start(i);
+        /* A server that refuses every watch of what it just listed must not be asked in a circle. */
+        if (lived || !i->expired_before)
+            list_start(i);
+        else
+            retry(i);
+        i->expired_before = !lived;
         return;
     }
-    lived = loop_now(i->loop) - i->watch_started_ms >= SHORT_WATCH_MS || i->watch_had_events;
+    i->expired_before = false;
     if (lived)
         backoff_reset(&i->backoff);
     if (lived && !(err && error_http(err)))

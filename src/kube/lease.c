@@ -22,8 +22,9 @@ struct lease {
     bool is_lease; /* coordination.k8s.io, not an annotation */
     bool holder;
     struct kube_call *call;
-    struct loop_timer timer;
-    uint64_t observed_ms, renewed_ms;
+    struct loop_timer timer, deadline;
+    uint64_t observed_ms, sent_ms; /* sent_ms: of the write that is under way */
+    uint64_t release_ends_ms;
     char *observed; /* the raw record as last seen */
     char *last_leader;
     char *acquire_time;
@@ -43,6 +44,7 @@ static struct loop *lease_loop(const struct lease *l)
 static void lease_free(struct lease *l)
 {
     loop_timer_stop(&l->timer);
+    loop_timer_stop(&l->deadline);
     if (l->call)
         kube_call_cancel(l->call);
     free(l->resource_name);
@@ -143,26 +145,36 @@ static void new_leader(struct lease *l, const char *holder)
         l->config.on_new_leader(l->config.arg, str_of(holder));
 }
 
+static void lost(void *arg)
+{
+    struct lease *l = arg;
+    loop_timer_stop(&l->timer);
+    loop_timer_stop(&l->deadline);
+    if (l->call)
+        kube_call_cancel(TAKE_PTR(l->call));
+    l->holder = false;
+    l->config.on_stopped(l->config.arg);
+}
+
+/* Leadership ends renew_deadline after the last success, whatever is under way then, and before anybody can have taken it:
+ * others saw that write at the earliest when it was sent. */
+static void start_deadline(struct lease *l)
+{
+    uint64_t now = time_mono_ms(), latest = l->sent_ms + (uint64_t)l->config.lease_duration_ms;
+    uint64_t ms = MIN((uint64_t)l->config.renew_deadline_ms, latest > now ? latest - now : 0);
+    loop_timer_start(lease_loop(l), &l->deadline, ms, lost, l);
+}
+
 static void won(struct lease *l)
 {
-    l->renewed_ms = time_mono_ms();
     bool was_holder = l->holder;
     l->holder = true;
     schedule(l);
+    start_deadline(l);
     if (was_holder)
         return;
     new_leader(l, l->identity);
     l->config.on_started(l->config.arg);
-}
-
-static void lost_try(struct lease *l)
-{
-    if (l->holder && time_mono_ms() - l->renewed_ms >= (uint64_t)l->config.renew_deadline_ms) {
-        l->holder = false;
-        l->config.on_stopped(l->config.arg);
-        return;
-    }
-    schedule(l);
 }
 
 static void on_written(void *arg, const struct kube_response *resp, const struct error *err)
@@ -177,7 +189,7 @@ static void on_written(void *arg, const struct kube_response *resp, const struct
         return;
     }
     log_warning("leader election: cannot write the lock %s/%s: %s", l->ns, l->name, error_msg(err));
-    lost_try(l);
+    schedule(l);
 }
 
 static void send_object(struct lease *l, const char *method, yyjson_mut_doc *doc, uint64_t timeout_ms, kube_done_fn *fn)
@@ -185,6 +197,7 @@ static void send_object(struct lease *l, const char *method, yyjson_mut_doc *doc
     bool create = strcmp(method, "POST") == 0;
     _cleanup_buf_ struct buf body = BUF_INIT(BUF_MAX_DEFAULT);
     json_mut_write(&body, yyjson_mut_doc_get_root(doc));
+    l->sent_ms = time_mono_ms();
     _cleanup_free_ char *path = kube_path(&l->resource, str_of(l->ns), create ? STR_NULL : str_of(l->name), STR_NULL);
     struct kube_request req = { .method = method,
                                 .path = str_of(path),
@@ -233,15 +246,14 @@ static void consider(struct lease *l, yyjson_val *object)
         new_leader(l, r.holder);
         record_done(&r);
         if (l->holder) { /* somebody took it from us */
-            l->holder = false;
-            l->config.on_stopped(l->config.arg);
+            lost(l);
             return;
         }
         schedule(l);
         return;
     }
     bool mine = strcmp(r.holder, l->identity) == 0;
-    l->transitions = mine || r.holder[0] == '\0' ? r.transitions : r.transitions + 1;
+    l->transitions = mine ? r.transitions : r.transitions + 1;
     free(l->acquire_time);
     l->acquire_time = mine ? mem_strdup(r.acquire_time) : NULL;
     record_done(&r);
@@ -262,7 +274,7 @@ static void on_read(void *arg, const struct kube_response *resp, const struct er
         create(l);
     } else if (err || json_parse(resp->body, &doc, &e) < 0) {
         log_warning("leader election: cannot read the lock %s/%s: %s", l->ns, l->name, error_msg(err ? err : e));
-        lost_try(l);
+        schedule(l);
     } else {
         consider(l, yyjson_doc_get_root(doc));
     }
@@ -333,7 +345,8 @@ static void on_read_for_release(void *arg, const struct kube_response *resp, con
     }
     _cleanup_json_mut_ yyjson_mut_doc *copy = json_mut_doc_of(yyjson_doc_get_root(doc));
     put_record(l, copy, true);
-    send_object(l, "PUT", copy, RELEASE_TIMEOUT_MS, on_released);
+    uint64_t now = time_mono_ms();
+    send_object(l, "PUT", copy, l->release_ends_ms > now ? l->release_ends_ms - now : 1, on_released);
 }
 
 void lease_stop(struct lease *l, void (*done)(void *arg), void *arg)
@@ -341,7 +354,9 @@ void lease_stop(struct lease *l, void (*done)(void *arg), void *arg)
     l->released = done;
     l->released_arg = arg;
     l->stopping = true;
+    l->release_ends_ms = time_mono_ms() + RELEASE_TIMEOUT_MS;
     loop_timer_stop(&l->timer);
+    loop_timer_stop(&l->deadline);
     if (l->call)
         kube_call_cancel(TAKE_PTR(l->call));
     if (!l->holder || !done) {

@@ -86,7 +86,8 @@ static void on_watch_done(void *arg, const struct kube_response *resp, const str
 
 static void on_listed(void *arg, const struct kube_response *resp, const struct error *err)
 {
-    static const struct kube_resource res = { STR("types.kubefed.io"), STR("v1beta1"), STR("federatedconfigmaps"), true };
+    static const struct kube_resource res = { STR("types.kubefed.io"), STR("v1beta1"), STR("federatedconfigmaps"),
+                                              true };
     static const struct kube_stream_handlers handlers = { on_data, on_watch_done };
     _cleanup_free_ char *path = kube_path(&res, str_of(ns), STR_NULL, STR_NULL), *query = NULL;
     _cleanup_json_ yyjson_doc *doc = NULL;
@@ -112,7 +113,8 @@ static void on_stdin(void *arg, int events)
 
 int main(int argc, char **argv)
 {
-    static const struct kube_resource res = { STR("types.kubefed.io"), STR("v1beta1"), STR("federatedconfigmaps"), true };
+    static const struct kube_resource res = { STR("types.kubefed.io"), STR("v1beta1"), STR("federatedconfigmaps"),
+                                              true };
     static const int status = 0;
     _cleanup_error_ struct error *err = NULL;
     struct loop_io *io = NULL;
@@ -121,7 +123,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: floor KUBECONFIG NAMESPACE HOST-CONTEXT MEMBER-CONTEXT...\n");
         return 2;
     }
-    if (loop_new(&loop, &err) < 0 || loop_io_new(loop, STDIN_FILENO, on_stdin, (void *)(uintptr_t)&status, &io, &err) < 0)
+    if (loop_new(&loop, &err) < 0 ||
+        loop_io_new(loop, STDIN_FILENO, on_stdin, (void *)(uintptr_t)&status, &io, &err) < 0)
         die("loop", err);
     loop_io_watch(io, LOOP_READ);
     ns = argv[2];

@@ -46,7 +46,10 @@ static void on_change(void *arg, struct kube_object *old, struct kube_object *no
 
     (void)arg;
     clock_gettime(CLOCK_MONOTONIC, &t);
-    printf("%lld.%09ld %c %" PRIstr " %d %d\n", (long long)t.tv_sec, t.tv_nsec, !old ? 'A' : now ? 'M' : 'D',
+    printf("%lld.%09ld %c %" PRIstr " %d %d\n", (long long)t.tv_sec, t.tv_nsec,
+           !old  ? 'A'
+           : now ? 'M'
+                 : 'D',
            STRARG(kube_object_name(o)), str_contains(kube_object_body(o), STR("\"p\":true")),
            str_contains(kube_object_body(o), STR("\"d\":true")));
 }

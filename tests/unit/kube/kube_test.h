@@ -51,7 +51,7 @@ struct answer {
     struct kube_client **free_client;
 };
 
-static void answer_done(struct answer *a)
+static _unused_ void answer_done(struct answer *a)
 {
     free(a->msg);
     free(a->reason);

@@ -1,0 +1,597 @@
+/*
+ * Informers (controllers.md 2.3) against a fake API server: lists in pages, watches, resuming, relisting, what the cache
+ * takes from own writes, and when they may be stopped.
+ */
+#include "kube/informer.h"
+#include "kube_test.h"
+
+#define PATH "/api/v1/things"
+
+/* The answers of the next lists (status 0: none comes); the last one is repeated. */
+static struct {
+    int status;
+    const char *body;
+} lists[8];
+static size_t n_lists, next_list;
+static struct raw_conn *watching; /* the watch that is open */
+static int watch_status;          /* refuses watches when not 0 */
+static unsigned n_watches;
+
+static struct kube_client *client;
+static struct kube_informer *informer;
+static struct buf changes; /* "+key@rv " "key@old>new " "-key@rv " */
+static struct buf states;
+static bool stop_on_change, stop_on_state;
+
+static void handle(struct fake_api *a, const struct fake_request *req)
+{
+    (void)a;
+    assert_string_equal(req->path, PATH);
+    if (!strstr(req->query, "watch=true")) {
+        size_t i = MIN(next_list, n_lists - 1);
+        next_list++;
+        if (lists[i].status == 200)
+            fake_reply(req->conn, 200, NULL, lists[i].body);
+        else if (lists[i].status)
+            fake_refuse(req->conn, lists[i].status, lists[i].body, "refused");
+        return;
+    }
+    n_watches++;
+    if (watch_status) {
+        fake_refuse(req->conn, watch_status, "Expired", "too old");
+        return;
+    }
+    fake_stream_begin(req->conn);
+    watching = req->conn;
+}
+
+static void gone(void *arg, struct raw_conn *c)
+{
+    (void)arg;
+    if (c == watching)
+        watching = NULL;
+}
+
+static void script(int status, const char *body)
+{
+    lists[n_lists].status = status;
+    lists[n_lists++].body = body;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    if (loop_new(&loop, NULL) < 0)
+        return -1;
+    fake_api_start(&api, loop, handle);
+    api.raw.gone = gone;
+    client = new_client(NULL);
+    informer = NULL;
+    n_lists = next_list = n_watches = 0;
+    watching = NULL;
+    watch_status = 0;
+    stop_on_change = stop_on_state = false;
+    changes = states = BUF_INIT(BUF_MAX_DEFAULT);
+    buf_addz(&changes, "");
+    buf_addz(&states, "");
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    kube_informer_stop(informer);
+    kube_client_free(client);
+    fake_api_stop(&api);
+    loop_free(loop);
+    buf_done(&changes);
+    buf_done(&states);
+    return 0;
+}
+
+static void on_change(void *arg, struct kube_object *old, struct kube_object *now)
+{
+    struct kube_object *o = now ? now : old;
+
+    (void)arg;
+    /* The cache changes first. */
+    assert_ptr_equal(kube_informer_get(informer, kube_object_key(o)), now);
+    if (!old || !now)
+        buf_printf(&changes, "%s%" PRIstr "@%" PRIstr " ", now ? "+" : "-", STRARG(kube_object_key(o)),
+                   STRARG(kube_object_rv(o)));
+    else
+        buf_printf(&changes, "%" PRIstr "@%" PRIstr ">%" PRIstr " ", STRARG(kube_object_key(o)),
+                   STRARG(kube_object_rv(old)), STRARG(kube_object_rv(now)));
+    if (stop_on_change)
+        kube_informer_stop(TAKE_PTR(informer));
+}
+
+static void on_state(void *arg, enum kube_informer_state state, const struct error *err)
+{
+    static const char *const names[] = { "listing", "synced", "missing", "failing" };
+
+    (void)arg;
+    buf_printf(&states, "%s%s ", names[state], err ? "!" : "");
+    if (stop_on_state)
+        kube_informer_stop(TAKE_PTR(informer));
+}
+
+static void start_with(struct kube_informer_config config)
+{
+    config.client = client;
+    config.path = PATH;
+    config.on_change = on_change;
+    config.on_state = on_state;
+    informer = kube_informer_start(&config);
+}
+
+static void start(void)
+{
+    start_with((struct kube_informer_config){ 0 });
+}
+
+/* Everything that was called so far is this; forgets it. */
+static void expect_changes(const char *want)
+{
+    assert_string_equal(changes.p, want);
+    buf_reset(&changes);
+    buf_addz(&changes, "");
+}
+
+#define OBJECT(ns, name, uid, rv)                                                                                      \
+    "{\"metadata\":{\"namespace\":\"" ns "\",\"name\":\"" name "\",\"uid\":\"" uid "\",\"resourceVersion\":\"" rv "\"}}"
+#define EVENT(type, object) "{\"type\":\"" type "\",\"object\":" object "}\n"
+#define BOOKMARK(rv) EVENT("BOOKMARK", "{\"metadata\":{\"resourceVersion\":\"" rv "\"}}")
+#define LIST(rv, items) "{\"kind\":\"ThingList\",\"metadata\":{\"resourceVersion\":\"" rv "\"},\"items\":[" items "]}"
+#define EXPIRED EVENT("ERROR", "{\"kind\":\"Status\",\"code\":410,\"reason\":\"Expired\",\"message\":\"too old\"}")
+
+/* Synced with objects a (rv 5) and b (rv 6); watches from 10. */
+static void start_synced(void)
+{
+    script(200, LIST("10", OBJECT("ns", "a", "ua", "5") "," OBJECT("ns", "b", "ub", "6")));
+    start();
+    WAIT_FOR(watching);
+    expect_changes("+ns/a@5 +ns/b@6 ");
+}
+
+/* Method and target of the last request. Owned. */
+static char *last_request(void)
+{
+    struct str log = str_n(api.log.p, api.log.n - 1), head, tail;
+
+    return str_dup(str_rcut(log, ';', &head, &tail) ? tail : log);
+}
+
+/* --- lists --- */
+
+static void pages(void **state)
+{
+    (void)state;
+    script(200, "{\"metadata\":{\"resourceVersion\":\"10\",\"continue\":\"a&b\"},\"items\":[" OBJECT("", "a", "ua",
+                                                                                                     "5") "]}");
+    script(200, "{\"items\":[" OBJECT("", "b", "ub", "6") "],\"metadata\":{\"resourceVersion\":\"11\"}}");
+    start_with((struct kube_informer_config){ .page = 1, .label_selector = "x in (y)", .field_selector = "m=n" });
+    assert_int_equal(kube_informer_state(informer), KUBE_INFORMER_LISTING);
+    WAIT_FOR(watching);
+    expect_changes("+a@5 +b@6 ");
+    assert_string_equal(states.p, "synced ");
+    assert_int_equal(kube_informer_count(informer), 2);
+    _cleanup_free_ char *watch = last_request();
+#define SELECTORS "&labelSelector=x%20in%20%28y%29&fieldSelector=m%3Dn"
+    assert_non_null(strstr(api.log.p, "GET " PATH "?limit=1&resourceVersion=0" SELECTORS ";GET " PATH
+                                      "?limit=1&continue=a%26b" SELECTORS ";GET " PATH "?watch=true"));
+    assert_non_null(strstr(watch, "?watch=true&allowWatchBookmarks=true&timeoutSeconds="));
+    assert_true(str_has_suffix(str_of(watch), STR("&resourceVersion=11" SELECTORS)));
+}
+
+static void default_page(void **state)
+{
+    (void)state;
+    script(200, LIST("1", ""));
+    start();
+    WAIT_FOR(watching);
+    assert_true(str_has_prefix(buf_str(&api.log), STR("GET " PATH "?limit=500&resourceVersion=0;")));
+    assert_int_equal(kube_informer_state(informer), KUBE_INFORMER_SYNCED);
+}
+
+static void odd_items(void **state)
+{
+    (void)state;
+    script(200, LIST("10", "{\"metadata\":{}},7," OBJECT("ns", "a", "ua", "5")));
+    start();
+    WAIT_FOR(watching);
+    expect_changes("+ns/a@5 "); /* what has no name is skipped */
+}
+
+static void missing_resource(void **state)
+{
+    (void)state;
+    script(404, "NotFound");
+    script(200, LIST("10", ""));
+    start();
+    WAIT_FOR(kube_informer_state(informer) == KUBE_INFORMER_MISSING);
+    assert_int_equal(kube_informer_error(informer)->code, -ENOENT);
+    uint64_t begin = time_mono_ms();
+    kube_informer_kick(informer);
+    WAIT_FOR(watching);
+    assert_true(time_mono_ms() - begin < 700); /* at once, not after the backoff */
+    assert_string_equal(states.p, "missing! synced ");
+    assert_null(kube_informer_error(informer));
+}
+
+static void failing_list(void **state)
+{
+    (void)state;
+    script(500, "InternalError");
+    script(200, "{\"items\":[}");
+    script(200, LIST("10", OBJECT("ns", "a", "ua", "5")));
+    start();
+    WAIT_FOR(kube_informer_state(informer) == KUBE_INFORMER_FAILING);
+    assert_int_equal(error_http(kube_informer_error(informer)), 500);
+    kube_informer_kick(informer);
+    WAIT_FOR(next_list == 2);
+    uint64_t begin = time_mono_ms();
+    WAIT_FOR(watching); /* by itself */
+    assert_true(time_mono_ms() - begin > 400);
+    assert_string_equal(states.p, "failing! synced ");
+    expect_changes("+ns/a@5 ");
+}
+
+/* The continue token expires between two pages: the list begins anew, and not from the server's cache. */
+static void expired_page(void **state)
+{
+    (void)state;
+    script(200,
+           "{\"metadata\":{\"resourceVersion\":\"10\",\"continue\":\"t\"},\"items\":[" OBJECT("", "a", "ua", "5") "]}");
+    script(410, "Expired");
+    script(200, LIST("20", OBJECT("", "b", "ub", "15")));
+    start();
+    WAIT_FOR(kube_informer_state(informer) == KUBE_INFORMER_FAILING);
+    kube_informer_kick(informer);
+    WAIT_FOR(watching);
+    assert_non_null(strstr(api.log.p, "?limit=500&continue=t;GET " PATH "?limit=500;"));
+    expect_changes("+a@5 +b@15 -a@5 ");
+}
+
+/* --- watches --- */
+
+static void events(void **state)
+{
+    (void)state;
+    start_synced();
+    fake_stream_send(watching,
+                     EVENT("MODIFIED", OBJECT("ns", "a", "ua", "11")) EVENT("ADDED", OBJECT("ns", "c", "uc", "12")));
+    fake_stream_send(watching, EVENT("DELETED", OBJECT("ns", "b", "ub", "13")) BOOKMARK("14"));
+    WAIT_FOR(strchr(changes.p, '-'));
+    expect_changes("ns/a@5>11 +ns/c@12 -ns/b@6 ");
+    assert_int_equal(kube_informer_count(informer), 2);
+    assert_null(kube_informer_get(informer, STR("ns/b")));
+    fake_stream_send(watching,
+                     EVENT("MODIFIED", OBJECT("ns", "a", "ua", "11")) EVENT("ADDED", OBJECT("ns", "c", "uc", "9"))
+                         EVENT("DELETED", OBJECT("ns", "x", "ux", "15")) EVENT("ADDED", OBJECT("ns", "d", "ud", "16")));
+    WAIT_FOR(changes.n);
+    expect_changes("+ns/d@16 "); /* nothing that is known or older */
+}
+
+/* Deleted and made again under the same name, seen as one change or as two. */
+static void recreated(void **state)
+{
+    (void)state;
+    start_synced();
+    fake_stream_send(watching, EVENT("ADDED", OBJECT("ns", "a", "other", "4")));
+    WAIT_FOR(changes.n);
+    expect_changes("ns/a@5>4 "); /* another object: versions do not compare */
+    fake_stream_send(watching,
+                     EVENT("DELETED", OBJECT("ns", "a", "ua", "20")) EVENT("DELETED", OBJECT("ns", "b", "ub", "21")));
+    WAIT_FOR(changes.n);
+    expect_changes("-ns/b@6 "); /* the end of the first a does not end the second */
+}
+
+/* A watch that ends is resumed from the last version that was seen, without a new list. */
+static void resumed(void **state)
+{
+    (void)state;
+    start_synced();
+    fake_stream_send(watching, EVENT("MODIFIED", OBJECT("ns", "a", "ua", "11")) BOOKMARK("30"));
+    WAIT_FOR(changes.n);
+    fake_stream_end(watching);
+    WAIT_FOR(n_watches == 2 && watching);
+    _cleanup_free_ char *after_bookmark = last_request();
+    assert_non_null(strstr(after_bookmark, "watch=true"));
+    assert_non_null(strstr(after_bookmark, "&resourceVersion=30"));
+    fake_stream_send(watching, EVENT("MODIFIED", OBJECT("ns", "a", "ua", "31")));
+    WAIT_FOR(strstr(changes.p, "11>31"));
+    raw_reset(watching);
+    WAIT_FOR(n_watches == 3 && watching);
+    _cleanup_free_ char *after_event = last_request();
+    assert_non_null(strstr(after_event, "&resourceVersion=31"));
+    assert_int_equal(next_list, 1);
+    assert_int_equal(kube_informer_state(informer), KUBE_INFORMER_SYNCED);
+    assert_string_equal(states.p, "synced ");
+}
+
+/* 410: listed anew from the newest version; what vanished is reported as deleted, what stayed is silent. */
+static void relisted(bool by_status)
+{
+    start_synced();
+    script(200, LIST("40", OBJECT("ns", "b", "ub", "6") "," OBJECT("ns", "c", "uc", "35")));
+    if (by_status) {
+        watch_status = 410;
+        fake_stream_send(watching, BOOKMARK("11"));
+        fake_stream_end(watching);
+        WAIT_FOR(n_watches >= 2);
+        watch_status = 0;
+    } else {
+        fake_stream_send(watching, EXPIRED);
+    }
+    WAIT_FOR(strchr(changes.p, '-'));
+    expect_changes("+ns/c@35 -ns/a@5 ");
+    assert_non_null(strstr(api.log.p, "GET " PATH "?limit=500;"));
+    WAIT_FOR(watching);
+    _cleanup_free_ char *again = last_request();
+    assert_non_null(strstr(again, "&resourceVersion=40"));
+    assert_string_equal(states.p, "synced ");
+}
+
+static void relisted_after_error_event(void **state)
+{
+    (void)state;
+    relisted(false);
+}
+
+static void relisted_after_410(void **state)
+{
+    (void)state;
+    relisted(true);
+}
+
+/* A server that lists but refuses every watch as too old is not asked in a circle. */
+static void no_hot_loop(void **state)
+{
+    (void)state;
+    script(200, LIST("10", ""));
+    watch_status = 410;
+    start();
+    WAIT_FOR(n_watches >= 1);
+    run_for(300);
+    assert_true(n_watches <= 2);
+}
+
+static void malformed_event(void **state)
+{
+    (void)state;
+    start_synced();
+    fake_stream_send(watching, EVENT("MODIFIED", OBJECT("ns", "a", "ua", "11")) "nonsense\n");
+    WAIT_FOR(n_watches == 2 && watching);
+    _cleanup_free_ char *request = last_request();
+    assert_non_null(strstr(request, "&resourceVersion=11"));
+    expect_changes("ns/a@5>11 ");
+}
+
+/* --- own writes --- */
+
+static struct kube_object *learn(const char *text, bool may_be_new)
+{
+    _cleanup_json_ yyjson_doc *doc = NULL;
+
+    assert_int_equal(json_parse(str_of(text), &doc, NULL), 0);
+    return may_be_new ? kube_informer_learn_new(informer, yyjson_doc_get_root(doc))
+                      : kube_informer_learn(informer, yyjson_doc_get_root(doc));
+}
+
+static void learned(void **state)
+{
+    (void)state;
+    start_synced();
+    struct kube_object *o = learn(OBJECT("ns", "a", "ua", "20"), false);
+    assert_ptr_equal(o, kube_informer_get(informer, STR("ns/a")));
+    assert_str(kube_object_rv(o), "20");
+    assert_null(learn(OBJECT("ns", "a", "ua", "19"), false)); /* older than what is there */
+    fake_stream_send(watching,
+                     EVENT("MODIFIED", OBJECT("ns", "a", "ua", "15")) EVENT("MODIFIED", OBJECT("ns", "a", "ua", "20"))
+                         EVENT("MODIFIED", OBJECT("ns", "b", "ub", "21")));
+    WAIT_FOR(changes.n);
+    expect_changes("ns/b@6>21 "); /* the events of the own write are silent */
+    assert_str(kube_object_rv(kube_informer_get(informer, STR("ns/a"))), "20");
+}
+
+/* An answer may show what others did: that must not be swallowed. */
+static void learned_from_others(void **state)
+{
+    (void)state;
+    start_synced();
+    assert_non_null(
+        learn("{\"metadata\":{\"namespace\":\"ns\",\"name\":\"a\",\"uid\":\"ua\",\"resourceVersion\":\"20\","
+              "\"generation\":2}}",
+              false));
+    expect_changes("ns/a@5>20 ");
+    assert_non_null(
+        learn("{\"metadata\":{\"namespace\":\"ns\",\"name\":\"b\",\"uid\":\"ub\",\"resourceVersion\":\"21\","
+              "\"deletionTimestamp\":\"2020-01-01T00:00:00Z\"}}",
+              false));
+    expect_changes("ns/b@6>21 ");
+}
+
+static void learned_new(void **state)
+{
+    (void)state;
+    start_synced();
+    assert_null(learn(OBJECT("ns", "n", "un", "20"), false)); /* not in the cache: may be gone already */
+    assert_non_null(learn(OBJECT("ns", "n", "un", "20"), true));
+    assert_null(learn("{\"metadata\":{}}", true));
+    fake_stream_send(watching,
+                     EVENT("ADDED", OBJECT("ns", "n", "un", "20")) EVENT("DELETED", OBJECT("ns", "n", "un", "22")));
+    WAIT_FOR(changes.n);
+    expect_changes("-ns/n@20 ");
+    assert_null(learn(OBJECT("ns", "n", "un", "21"), true)); /* a late answer does not bring it back */
+    assert_int_equal(kube_informer_count(informer), 2);
+}
+
+static void forgotten(void **state)
+{
+    (void)state;
+    start_synced();
+    kube_informer_forget(informer, STR("ns/a"), STR("other"));
+    assert_non_null(kube_informer_get(informer, STR("ns/a")));
+    kube_informer_forget(informer, STR("ns/a"), STR("ua"));
+    assert_null(kube_informer_get(informer, STR("ns/a")));
+    fake_stream_send(watching,
+                     EVENT("MODIFIED", OBJECT("ns", "a", "ua", "15")) EVENT("DELETED", OBJECT("ns", "a", "ua", "16"))
+                         EVENT("ADDED", OBJECT("ns", "a", "second", "17")));
+    WAIT_FOR(changes.n);
+    expect_changes("+ns/a@17 "); /* its past does not bring it back; its successor does come */
+}
+
+/* --- objects --- */
+
+static void keep_nothing(void *arg, yyjson_val *live, yyjson_mut_doc *out)
+{
+    (void)arg;
+    json_mut_set_str(out, yyjson_mut_doc_get_root(out), "kept", json_path_str(live, "data.kept"));
+}
+
+static void projection(void **state)
+{
+    (void)state;
+    script(200,
+           LIST("10", "{\"metadata\":{\"name\":\"a\",\"uid\":\"u\",\"resourceVersion\":\"5\",\"generation\":3,"
+                      "\"deletionTimestamp\":\"2020-01-01T00:00:00Z\"},\"data\":{\"kept\":\"x\",\"other\":\"y\"}}"));
+    start_with((struct kube_informer_config){ .project = keep_nothing });
+    WAIT_FOR(watching);
+    struct kube_object *o = kube_informer_get(informer, STR("a"));
+    assert_str(kube_object_body(o), "{\"kept\":\"x\"}");
+    assert_str(kube_object_name(o), "a");
+    assert_str(kube_object_ns(o), "");
+    assert_str(kube_object_uid(o), "u");
+    assert_true(o->deleting);
+    assert_int_equal(o->generation, 3);
+}
+
+static struct kube_object *object_of(const char *text)
+{
+    _cleanup_json_ yyjson_doc *doc = NULL;
+    struct kube_object *o = NULL;
+
+    assert_int_equal(json_parse(str_of(text), &doc, NULL), 0);
+    assert_int_equal(kube_object_new(yyjson_doc_get_root(doc), NULL, NULL, &o, NULL), 0);
+    return o;
+}
+
+static void hashes(void **state)
+{
+    (void)state;
+    _cleanup_(kube_object_unrefp) struct kube_object *a = object_of(
+        "{\"a\":1,\"metadata\":{\"name\":\"n\",\"namespace\":\"s\",\"resourceVersion\":\"1\",\"managedFields\":[1]}}");
+    _cleanup_(kube_object_unrefp) struct kube_object *b = object_of(
+        "{\"metadata\":{\"resourceVersion\":\"2\",\"namespace\":\"s\",\"name\":\"n\"},\"a\":1}");
+    _cleanup_(kube_object_unrefp) struct kube_object *c = object_of(
+        "{\"metadata\":{\"resourceVersion\":\"2\",\"namespace\":\"s\",\"name\":\"n\"},\"a\":2}");
+
+    assert_true(a->hash == b->hash); /* neither version nor managedFields count */
+    assert_true(b->hash != c->hash);
+    assert_str(kube_object_key(a), "s/n");
+    assert_str(kube_object_name(a), "n");
+    assert_null(memmem(kube_object_body(a).p, kube_object_body(a).n, "managedFields", 13));
+    assert_false(a->deleting);
+}
+
+/* --- ends --- */
+
+static void stopped_by_change(void **state)
+{
+    (void)state;
+    stop_on_change = true;
+    script(200, LIST("10", OBJECT("ns", "a", "ua", "5") "," OBJECT("ns", "b", "ub", "6")));
+    start();
+    WAIT_FOR(!informer);
+    run_for(5);
+    expect_changes("+ns/a@5 ");
+    assert_string_equal(states.p, "");
+    assert_int_equal(n_watches, 0);
+}
+
+static void stopped_by_event(void **state)
+{
+    (void)state;
+    start_synced();
+    stop_on_change = true;
+    fake_stream_send(watching,
+                     EVENT("DELETED", OBJECT("ns", "a", "ua", "11")) EVENT("DELETED", OBJECT("ns", "b", "ub", "12")));
+    WAIT_FOR(!informer);
+    run_for(5);
+    expect_changes("-ns/a@5 ");
+}
+
+static void stopped_by_vanishing(void **state)
+{
+    (void)state;
+    start_synced();
+    script(200, LIST("40", ""));
+    stop_on_change = true;
+    fake_stream_send(watching, EXPIRED);
+    WAIT_FOR(!informer);
+    run_for(5);
+    assert_non_null(strchr(changes.p, '-'));
+    assert_null(strchr(strchr(changes.p, '-') + 1, '-'));
+}
+
+static void stopped_by_state(void **state)
+{
+    (void)state;
+    stop_on_state = true;
+    script(200, LIST("10", ""));
+    start();
+    WAIT_FOR(!informer);
+    run_for(5);
+    assert_string_equal(states.p, "synced ");
+    assert_int_equal(n_watches, 0);
+}
+
+static void stopped_early(void **state)
+{
+    (void)state;
+    script(0, NULL);
+    start();
+    kube_informer_stop(TAKE_PTR(informer)); /* before the list is sent */
+    run_for(5);
+    assert_int_equal(api.n_requests, 0);
+    start();
+    WAIT_FOR(api.n_requests == 1);
+    kube_informer_stop(TAKE_PTR(informer));
+    run_for(5);
+    expect_changes("");
+    assert_string_equal(states.p, "");
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        T(pages),
+        T(default_page),
+        T(odd_items),
+        T(missing_resource),
+        T(failing_list),
+        T(expired_page),
+        T(events),
+        T(recreated),
+        T(resumed),
+        T(relisted_after_error_event),
+        T(relisted_after_410),
+        T(no_hot_loop),
+        T(malformed_event),
+        T(learned),
+        T(learned_from_others),
+        T(learned_new),
+        T(forgotten),
+        T(projection),
+        T(hashes),
+        T(stopped_by_change),
+        T(stopped_by_event),
+        T(stopped_by_vanishing),
+        T(stopped_by_state),
+        T(stopped_early),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
