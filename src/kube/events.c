@@ -42,7 +42,6 @@ struct queued {
     struct event_recorder *recorder;
     struct list link;
     char *component, *api_version, *kind, *ns, *name, *uid, *rv, *type, *reason, *message;
-    char *key; /* of `known` */
     char *event_name;
     unsigned count, tries;
     int64_t first_s, last_s;
@@ -81,8 +80,8 @@ static void queued_free(struct queued *q)
     if (q->call)
         kube_call_cancel(q->call);
     list_del(&q->link);
-    char *const all[] = { q->component, q->api_version, q->kind,   q->ns,      q->name, q->uid,
-                          q->rv,        q->type,        q->reason, q->message, q->key,  q->event_name };
+    char *const all[] = { q->component, q->api_version, q->kind,   q->ns,      q->name,      q->uid,
+                          q->rv,        q->type,        q->reason, q->message, q->event_name };
     for (size_t i = 0; i < ARRAY_SIZE(all); i++)
         free(all[i]);
     free(q);
@@ -249,11 +248,26 @@ static void send_event(struct queued *q)
     q->call = kube_call(q->recorder->client, &req, on_written, q);
 }
 
+/* The first that may be written now: the writes of one event follow each other, so that a count does not overtake its event. */
+static struct queued *next_write(struct event_recorder *r)
+{
+    list_for_each(it, &r->queue) {
+        struct queued *q = list_entry(it, struct queued, link);
+        bool busy = false;
+        list_for_each(w, &r->writing)
+            busy |= strcmp(list_entry(w, struct queued, link)->event_name, q->event_name) == 0;
+        if (!busy)
+            return q;
+    }
+    return NULL;
+}
+
 static void write_more(void *arg)
 {
     struct event_recorder *r = arg;
-    while (r->n_writing < MAX_WRITERS && !list_empty(&r->queue)) {
-        struct queued *q = list_entry(list_pop(&r->queue), struct queued, link);
+    struct queued *q;
+    while (r->n_writing < MAX_WRITERS && (q = next_write(r))) {
+        list_del(&q->link);
         list_add_tail(&r->writing, &q->link);
         r->n_queue--;
         r->n_writing++;

@@ -101,8 +101,10 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     } else if (frame->hd.type == NGHTTP2_SETTINGS && !(frame->hd.flags & NGHTTP2_FLAG_ACK)) {
         uint32_t most = nghttp2_session_get_remote_settings(session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
         ch->limit = MIN(most, 1000u);
-        if (ch->client)
+        if (ch->client) {
+            ch->client->h2_limit = MAX(ch->limit, 1u);
             client_dispatch_later(ch->client);
+        }
     } else if (frame->hd.type == NGHTTP2_PING && (frame->hd.flags & NGHTTP2_FLAG_ACK)) {
         h->pinging = false;
     } else if (frame->hd.type == NGHTTP2_GOAWAY) {
@@ -321,7 +323,8 @@ int channel_start_h2(struct channel *ch, struct error **err)
     nghttp2_session_set_local_window_size(h->session, NGHTTP2_FLAG_NONE, 0, CONNECTION_WINDOW);
     ch->ops = &h2_ops;
     ch->state = h;
-    ch->limit = 100;
+    /* Until its settings arrive: what it allowed before, or what RFC 9113 recommends as the least. */
+    ch->limit = ch->client->h2_limit ? ch->client->h2_limit : 100;
     loop_timer_start(ch->loop, &h->ping, PING_AFTER_MS, on_ping_timer, h);
     send_later(h);
     return 0;

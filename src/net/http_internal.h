@@ -86,6 +86,7 @@ struct http_client {
     unsigned n_queue;
     char *authority;
     bool known, known_h2; /* which protocol the server chose */
+    unsigned h2_limit;    /* streams per connection that it allowed last, 0: not known */
     uint64_t backoff_ms, backoff_until_ms;
     struct error *connect_error;
     struct loop_task dispatch_task;

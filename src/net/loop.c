@@ -23,6 +23,7 @@ int loop_new(struct loop **ret, struct error **err)
     l->timers = HEAP_INIT;
     list_init(&l->tasks);
     list_init(&l->signals);
+    list_init(&l->processes);
     l->scratch = mem_alloc(LOOP_SCRATCH_SIZE);
     *ret = l;
     return 0;
@@ -62,6 +63,7 @@ void loop_free(struct loop *l)
         t->queued = false;
         t->fn(t->arg);
     }
+    processes_close(l);
     uv_run(&l->uv, UV_RUN_NOWAIT); /* close callbacks of what was closed already */
     uv_walk(&l->uv, close_handle, NULL);
     uv_run(&l->uv, UV_RUN_DEFAULT);

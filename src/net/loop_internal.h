@@ -14,8 +14,12 @@ struct loop {
     struct heap timers;
     struct list tasks;
     struct list signals;
+    struct list processes; /* struct process.link */
     bool stop;
     char *scratch; /* one read buffer for all connections; contents last until the next read */
 };
+
+/* process.c: kills what still runs and closes its handles. */
+void processes_close(struct loop *l);
 
 #endif

@@ -10,6 +10,7 @@
 
 struct process {
     struct loop *loop;
+    struct list link; /* in loop->processes, until its handles are closed */
     uv_process_t uv;
     uv_pipe_t out;
     struct buf output;
@@ -35,6 +36,7 @@ static void maybe_free(struct process *p)
 {
     if (p->open_handles > 0)
         return;
+    list_del(&p->link);
     buf_done(&p->output);
     error_free(p->err);
     env_free(p->env);
@@ -124,6 +126,7 @@ int process_start(struct loop *l, const struct process_spec *spec, process_done_
 {
     struct process *p = mem_zalloc(sizeof(*p));
     p->loop = l;
+    list_add_tail(&l->processes, &p->link);
     p->fn = fn;
     p->arg = arg;
     p->output = BUF_INIT(spec->max_output ? spec->max_output : BUF_MAX_DEFAULT);
@@ -164,4 +167,21 @@ void process_cancel(struct process *p)
     if (!p->exited)
         uv_process_kill(&p->uv, SIGKILL);
     close_output(p);
+}
+
+void processes_close(struct loop *l)
+{
+    list_for_each(it, &l->processes) {
+        struct process *p = list_entry(it, struct process, link);
+        bool running = !p->exited && !p->reported; /* reported: also one that could not be started, which has no pid */
+
+        p->canceled = p->reported = true;
+        loop_timer_stop(&p->timer);
+        if (running)
+            uv_process_kill(&p->uv, SIGKILL);
+        if (!uv_is_closing((uv_handle_t *)&p->uv))
+            uv_close((uv_handle_t *)&p->uv, on_closed);
+        if (!uv_is_closing((uv_handle_t *)&p->out))
+            uv_close((uv_handle_t *)&p->out, on_closed);
+    }
 }

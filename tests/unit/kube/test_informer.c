@@ -294,7 +294,7 @@ static void resumed(void **state)
     start_synced();
     fake_stream_send(watching, EVENT("MODIFIED", OBJECT("ns", "a", "ua", "11")) BOOKMARK("30"));
     WAIT_FOR(changes.n);
-    fake_stream_end(watching);
+    fake_stream_end(TAKE_PTR(watching));
     WAIT_FOR(n_watches == 2 && watching);
     _cleanup_free_ char *after_bookmark = last_request();
     assert_non_null(strstr(after_bookmark, "watch=true"));
@@ -318,11 +318,11 @@ static void relisted(bool by_status)
     if (by_status) {
         watch_status = 410;
         fake_stream_send(watching, BOOKMARK("11"));
-        fake_stream_end(watching);
+        fake_stream_end(TAKE_PTR(watching));
         WAIT_FOR(n_watches >= 2);
         watch_status = 0;
     } else {
-        fake_stream_send(watching, EXPIRED);
+        fake_stream_send(TAKE_PTR(watching), EXPIRED);
     }
     WAIT_FOR(strchr(changes.p, '-'));
     expect_changes("+ns/c@35 -ns/a@5 ");
