@@ -27,6 +27,9 @@ struct options {
     int verbosity;
 };
 
+/* When the start-up of a leader is over, long before it matters. */
+#define SETTLE_MS 5000u
+
 struct program {
     struct options options;
     struct loop *loop;
@@ -43,6 +46,7 @@ struct program {
         struct http_server *server;
         struct loop_timer retry;
     } health, metrics;
+    struct loop_timer settled;
     bool stopping;
     bool done;
     int status;
@@ -236,11 +240,18 @@ static void finish(void *arg)
     loop_stop(p->loop);
 }
 
+static void on_settled(void *arg)
+{
+    (void)arg;
+    memory_give_back();
+}
+
 static void on_leading(void *arg)
 {
     struct program *p = arg;
     log_info("promoted as leader");
     p->manager = manager_start(p->host, p->config, p->system_namespace);
+    loop_timer_start(p->loop, &p->settled, SETTLE_MS, on_settled, p);
 }
 
 static void on_lost(void *arg)
@@ -363,6 +374,7 @@ static void clean_up(struct program *p)
     manager_free(p->manager);
     if (p->lease)
         lease_stop(p->lease, NULL, NULL);
+    loop_timer_stop(&p->settled);
     listener_stop(&p->health);
     listener_stop(&p->metrics);
     kube_client_free(p->host);

@@ -1,6 +1,8 @@
 /* See proxy.h. SOCKS5: RFC 1928 and 1929. */
 #include "net/proxy.h"
 
+#include <arpa/inet.h>
+
 #include "base/encode.h"
 
 enum { STEP_HTTP, STEP_METHOD, STEP_AUTH, STEP_REPLY };
@@ -56,15 +58,30 @@ static int http_answer(struct proxy_talk *t, struct error **err)
     return 1;
 }
 
-static void socks_request(struct proxy_talk *t, struct buf *out)
+/* Addresses go as addresses: a proxy need not look up something like "::1" as a name. */
+static int socks_request(struct proxy_talk *t, struct buf *out, struct error **err)
 {
-    size_t n = strlen(t->target->host);
-    buf_add(out, "\x05\x01\x00\x03", 4);
-    buf_addc(out, (char)(unsigned char)n);
-    buf_add(out, t->target->host, n);
+    const char *host = t->target->host;
+    unsigned char address[16];
+    size_t n = strlen(host);
+    if (n > 255)
+        return error_set(err, -EINVAL, "the host name is too long for a SOCKS5 proxy");
+    buf_add(out, "\x05\x01\x00", 3);
+    if (inet_pton(AF_INET, host, address) == 1) {
+        buf_addc(out, 1);
+        buf_add(out, address, 4);
+    } else if (inet_pton(AF_INET6, host, address) == 1) {
+        buf_addc(out, 4);
+        buf_add(out, address, 16);
+    } else {
+        buf_addc(out, 3);
+        buf_addc(out, (char)(unsigned char)n);
+        buf_add(out, host, n);
+    }
     buf_addc(out, (char)(t->target->port >> 8));
     buf_addc(out, (char)(t->target->port & 0xff));
     t->step = STEP_REPLY;
+    return 0;
 }
 
 static void socks_login(struct proxy_talk *t, struct buf *out)
@@ -107,6 +124,7 @@ static int socks_reply(struct proxy_talk *t, struct error **err)
 static int socks_answer(struct proxy_talk *t, struct buf *out, struct error **err)
 {
     const unsigned char *p = (const unsigned char *)t->in.p;
+    int r = 0;
     if (t->step == STEP_REPLY)
         return socks_reply(t, err);
     if (t->in.n < 2)
@@ -117,7 +135,7 @@ static int socks_answer(struct proxy_talk *t, struct buf *out, struct error **er
         if (p[0] != 5)
             return error_set(err, -EPROTO, "the proxy does not speak SOCKS5");
         if (p[1] == 0)
-            socks_request(t, out);
+            r = socks_request(t, out, err);
         else if (p[1] == 2 && t->proxy->user)
             socks_login(t, out);
         else
@@ -125,10 +143,10 @@ static int socks_answer(struct proxy_talk *t, struct buf *out, struct error **er
     } else {
         if (p[1] != 0)
             return error_set(err, -EACCES, "the proxy refused user name or password");
-        socks_request(t, out);
+        r = socks_request(t, out, err);
     }
     buf_reset(&t->in);
-    return 0;
+    return r;
 }
 
 int proxy_feed(struct proxy_talk *t, struct str bytes, struct buf *out, struct error **err)

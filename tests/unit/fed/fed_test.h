@@ -87,7 +87,7 @@ static inline _unused_ yyjson_val *text_val(struct str text)
         if (!str_contains(str_of(error_msg(err)), str_of(fragment)))                                                   \
             fail_msg("\"%s\" does not contain \"%s\"", error_msg(err), (fragment));                                    \
         error_free(err);                                                                                               \
-        err = NULL;                                                                                                    \
+        (err) = NULL;                                                                                                  \
     } while (0)
 
 /* An FTC as `enable` makes it. */

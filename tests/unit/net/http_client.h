@@ -102,7 +102,7 @@ static void on_done(void *arg, const struct http_response *r, const struct error
         http_client_free(TAKE_PTR(*x->free_client));
 }
 
-static void result_done(struct result *x)
+static _unused_ void result_done(struct result *x)
 {
     free(x->body);
     free(x->msg);
@@ -112,7 +112,7 @@ static void result_done(struct result *x)
 }
 #define _cleanup_result_ _cleanup_(result_done)
 
-static struct http_call *start(struct http_client *c, const struct http_request *req, bool stream, struct result *x)
+static _unused_ struct http_call *start(struct http_client *c, const struct http_request *req, bool stream, struct result *x)
 {
     struct http_handlers h = { .on_done = on_done };
 

@@ -235,7 +235,7 @@ static void time_outs(void **state)
     struct http_client *c = raw_client(1);
     _cleanup_result_ struct result deadline = { 0 }, queued = { 0 }, idle = { 0 };
 
-    start(c, &(struct http_request){ .method = "GET", .path = STR("/nothing"), .timeout_ms = 60 }, false, &deadline);
+    start(c, &(struct http_request){ .method = "GET", .path = STR("/nothing"), .timeout_ms = 300 }, false, &deadline);
     start(c, &(struct http_request){ .method = "GET", .path = STR("/ok"), .timeout_ms = 30 }, false, &queued);
     run_until(&queued.done);
     assert_false(deadline.done);

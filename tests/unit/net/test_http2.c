@@ -179,6 +179,7 @@ static void early_ends(void **state)
     struct result cancelled = { 0 };
 
     begin(100, 0);
+    expect("/ok", 0, 200, "ok"); /* connected */
     start(client, &(struct http_request){ .method = "GET", .path = STR("/hang"), .timeout_ms = 50 }, false, &late);
     run_until(&late.done);
     assert_int_equal(late.code, -ETIMEDOUT);
