@@ -70,10 +70,12 @@ static void send_status(struct pass *p, yyjson_mut_doc *status)
 {
     struct sync *s = p->sync;
     _cleanup_buf_ struct buf body = BUF_INIT(BUF_MAX_DEFAULT);
-    fed_object_with_status(&body, yyjson_doc_get_root(p->doc), status);
+    fed_status_patch(&body, status);
     _cleanup_free_ char *path = kube_path(&s->federated, kube_object_ns(p->object), kube_object_name(p->object),
                                           STR("status"));
-    struct kube_request req = { .method = "PUT", .path = str_of(path), .body = buf_str(&body) };
+    struct kube_request req = {
+        .method = "PATCH", .path = str_of(path), .body = buf_str(&body), .content_type = "application/merge-patch+json"
+    };
     p->host_call = kube_call(s->env->host, &req, on_status, p);
 }
 

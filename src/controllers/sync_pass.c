@@ -247,10 +247,12 @@ void pass_patch_finalizer(struct pass *p, bool add, void (*then)(struct pass *p)
 {
     struct sync *s = p->sync;
     _cleanup_buf_ struct buf body = BUF_INIT(BUF_MAX_DEFAULT);
-    fed_object_with_finalizer(&body, yyjson_doc_get_root(p->doc), FED_SYNC_FINALIZER, add);
+    fed_finalizer_patch(&body, yyjson_doc_get_root(p->doc), FED_SYNC_FINALIZER, add);
     _cleanup_free_ char *path = kube_path(&s->federated, kube_object_ns(p->object), kube_object_name(p->object),
                                           STR_NULL);
-    struct kube_request req = { .method = "PUT", .path = str_of(path), .body = buf_str(&body) };
+    struct kube_request req = {
+        .method = "PATCH", .path = str_of(path), .body = buf_str(&body), .content_type = "application/merge-patch+json"
+    };
     p->then = then;
     p->host_call = kube_call(s->env->host, &req, on_finalizer, p);
 }

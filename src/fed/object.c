@@ -45,26 +45,6 @@ void fed_finalizer_patch(struct buf *out, yyjson_val *object, const char *finali
     json_mut_write(out, root);
 }
 
-void fed_object_with_finalizer(struct buf *out, yyjson_val *object, const char *finalizer, bool add)
-{
-    _cleanup_json_mut_ yyjson_mut_doc *doc = json_mut_doc_of(object);
-    yyjson_mut_val *root = yyjson_mut_doc_get_root(doc);
-
-    json_mut_set(doc, json_mut_ensure_obj(doc, root, "metadata"), "finalizers",
-                 finalizers_of(doc, object, finalizer, add));
-    json_mut_write(out, root);
-}
-
-void fed_object_with_status(struct buf *out, yyjson_val *object, yyjson_mut_doc *status)
-{
-    _cleanup_json_ yyjson_doc *frozen = json_freeze(status);
-    _cleanup_json_mut_ yyjson_mut_doc *doc = json_mut_doc_of(object);
-    yyjson_mut_val *root = yyjson_mut_doc_get_root(doc);
-
-    json_mut_set(doc, root, "status", json_mut_copy(doc, yyjson_doc_get_root(frozen)));
-    json_mut_write(out, root);
-}
-
 /* --- labels and annotations; their names contain dots --- */
 
 static struct str member_of(yyjson_val *object, const char *map, const char *name)

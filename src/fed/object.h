@@ -9,12 +9,6 @@ bool fed_has_finalizer(yyjson_val *object, const char *finalizer);
  * precondition when the object has one (Q-14). Adding a present or removing an absent one gives a patch without change. */
 void fed_finalizer_patch(struct buf *out, yyjson_val *object, const char *finalizer, bool add);
 
-/* The same as a whole object, for a PUT, which costs an API server less than a patch: it need not turn what it has stored into
- * JSON and back. `object` must be complete, with its metadata.resourceVersion. */
-void fed_object_with_finalizer(struct buf *out, yyjson_val *object, const char *finalizer, bool add);
-/* The object with another status; also for a PUT. */
-void fed_object_with_status(struct buf *out, yyjson_val *object, yyjson_mut_doc *status);
-
 /* Annotation kubefed.io/orphan is exactly "true" (controllers.md 5.11). */
 bool fed_wants_orphaning(yyjson_val *fed_object);
 /* Label kubefed.io/managed is exactly "true". */

@@ -29,6 +29,8 @@ struct options {
 
 /* When the start-up of a leader is over, long before it matters. */
 #define SETTLE_MS 5000u
+/* And again, since a rush leaves free memory behind. */
+#define GIVE_BACK_MS 60000u
 
 struct program {
     struct options options;
@@ -242,8 +244,9 @@ static void finish(void *arg)
 
 static void on_settled(void *arg)
 {
-    (void)arg;
+    struct program *p = arg;
     memory_give_back();
+    loop_timer_start(p->loop, &p->settled, GIVE_BACK_MS, on_settled, p);
 }
 
 static void on_leading(void *arg)
