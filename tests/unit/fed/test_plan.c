@@ -362,8 +362,8 @@ static const char *random_spec(char *text, size_t size)
     static const char *const overrides[] = {
         "", ",'overrides':[]",
         ",'overrides':[{'clusterName':'c1','clusterOverrides':[{'path':'/data/o','value':'1'}]}]",
-        ",'overrides':[{'clusterName':'c2','clusterOverrides':[{'op':'remove','path':'/data/k'}]},"
-        "{'clusterName':'c3','clusterOverrides':[{'op':'add','path':'/metadata/labels','value':{'l':'1'}}]}]"
+        (",'overrides':[{'clusterName':'c2','clusterOverrides':[{'op':'remove','path':'/data/k'}]},"
+         "{'clusterName':'c3','clusterOverrides':[{'op':'add','path':'/metadata/labels','value':{'l':'1'}}]}]")
     };
 
     snprintf(text, size, "{'template':{'metadata':{'labels':{'t':'%u'}},'data':{'k':'%u'}},'placement':{%s}%s}",

@@ -112,7 +112,8 @@ static _unused_ void result_done(struct result *x)
 }
 #define _cleanup_result_ _cleanup_(result_done)
 
-static _unused_ struct http_call *start(struct http_client *c, const struct http_request *req, bool stream, struct result *x)
+static _unused_ struct http_call *start(struct http_client *c, const struct http_request *req, bool stream,
+                                        struct result *x)
 {
     struct http_handlers h = { .on_done = on_done };
 
