@@ -88,6 +88,7 @@ def removal(world, count):
           all(world.count(m, k.CONFIGMAPS, namespace) <= 1 for m in MEMBERS), 60 + count / 50, 0.05)
     gone = time.monotonic() - began
     # Kubernetes' garbage collector takes the version records away, 20 a second; it would be at work for the next minutes.
-    world.clear("host", k.PV, namespace)
+    # That of the FederatedNamespace is still needed.
+    world.clear("host", k.PV, namespace, spared=f"namespace-{namespace}")
     world.manager.wait_at_rest(300)
     return {"objects": count, "host took it in": answered, "gone after": gone, "memory": world.manager.memory()}

@@ -101,8 +101,10 @@ class World:
         with open(os.path.join(self.lab_dir, cluster, "token")) as f:
             return f.read().strip()
 
-    def count(self, cluster, resource, namespace):
-        """How many objects there are, without reading them."""
+    def count(self, cluster, resource, namespace, spared=None):
+        """How many objects there are, without reading them, but for the one of the name `spared`."""
+        if spared:
+            return len([n for n in self.names(cluster, resource, namespace) if n != spared])
         answer = self.apis[cluster].call("GET", k.path_of(resource, namespace) + "?limit=1")
         return len(answer["items"]) + answer["metadata"].get("remainingItemCount", 0)
 
@@ -116,14 +118,15 @@ class World:
                 return found
             more = "&continue=" + answer["metadata"]["continue"]
 
-    def clear(self, cluster, resource, namespace, seconds=300):
-        """Deletes a whole collection."""
+    def clear(self, cluster, resource, namespace, spared=None, seconds=300):
+        """Deletes a whole collection, but for the object of the name `spared`."""
         deadline = time.monotonic() + seconds
-        while self.count(cluster, resource, namespace):
+        query = f"?fieldSelector=metadata.name!%3D{spared}" if spared else ""
+        while self.count(cluster, resource, namespace, spared):
             if time.monotonic() > deadline:
                 raise Trouble(f"{resource} in {cluster} are not gone after {seconds} s")
             try:
-                self.apis[cluster].call("DELETE", k.path_of(resource, namespace))
+                self.apis[cluster].call("DELETE", k.path_of(resource, namespace) + query)
             except (k.ApiError, k.Unreachable):
                 time.sleep(0.5)
 
