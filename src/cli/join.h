@@ -21,6 +21,7 @@ struct join {
     char *token;                  /* base64; erased when freed */
     char *token_ca;               /* base64 of ca.crt beside the token, or NULL */
     char *secret_name;            /* of the Secret in the host, once written */
+    bool secret_created;          /* by this run */
 };
 void join_done(struct join *j);
 

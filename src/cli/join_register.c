@@ -28,6 +28,7 @@ static int create_secret(struct join *j, struct str name, struct error **err)
     if (r < 0)
         return r;
     j->secret_name = str_dup(json_path_str(yyjson_doc_get_root(answer), "metadata.name"));
+    j->secret_created = true;
     cli_did(j->cli, "Secret \"%s\" created in the host cluster", j->secret_name);
     return 0;
 }
@@ -144,6 +145,16 @@ static int create_cluster(struct join *j, yyjson_mut_doc *doc, struct error **er
     return 0;
 }
 
+/* Nobody would find the Secret of a registration that failed, and every further attempt would leave one more. */
+static void remove_secret(struct join *j)
+{
+    _cleanup_error_ struct error *e = NULL;
+    if (!j->secret_created)
+        return;
+    if (remote_delete(j->host, &res_secrets, j->ns, str_of(j->secret_name), &e) == 0)
+        cli_did(j->cli, "Secret \"%s\" removed again from the host cluster", j->secret_name);
+}
+
 int join_register(struct join *j, struct error **err)
 {
     cli_progress(j->cli, "Registering cluster \"%s\" in the %s", j->names.cluster, j->host->where);
@@ -157,6 +168,9 @@ int join_register(struct join *j, struct error **err)
     if (r < 0)
         return r;
     r = j->registered ? patch_cluster(j, spec, err) : create_cluster(j, doc, err);
+    /* Without an answer the cluster may be registered all the same. */
+    if (r < 0 && err && error_http(*err) >= 400)
+        remove_secret(j);
     if (r == 0 && j->cli->common.dry_run) {
         cli_print(j->cli, "kubefedclusters.core.kubefed.io/%s %s in the host cluster%s", j->names.cluster,
                   j->registered ? "updated" : "created", cli_dry(j->cli));

@@ -19,8 +19,9 @@ class Manager:
         log = open(self.world.path("controller-manager.log"), "ab")
         self.offset = log.tell()
         self.began = time.monotonic()
+        # It must not survive this program, however that ends.
         self.process = subprocess.Popen(
-            [os.path.join(self.world.bin, "controller-manager"), "--kubeconfig", self.world.kubeconfig,
+            ["setpriv", "--pdeathsig", "KILL", os.path.join(self.world.bin, "controller-manager"), "--kubeconfig", self.world.kubeconfig,
              "--kubefed-namespace", SYSTEM, "--healthz-addr", "127.0.0.1:0", "--metrics-addr", "127.0.0.1:0"],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         log.close()
