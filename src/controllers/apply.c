@@ -245,6 +245,18 @@ static void look_at_existing(struct flight *f)
     f->call = kube_call(client, &req, on_live, f);
 }
 
+/* What may be shown of an error. An API server quotes parts of an object that it cannot read, and of a Secret nothing may
+ * get into logs and events. Owned. */
+static char *presentable(const struct flight *f, const struct error *err)
+{
+    const struct fed_api_resource *target = &f->sync->type->target;
+    bool secret = !target->group[0] && strcmp(target->kind, "Secret") == 0;
+    if (!secret || !error_http(err))
+        return mem_strdup(error_msg(err));
+    return mem_printf("the API server answered %d %s (its words are not shown, since they may quote the Secret)",
+                      error_http(err), err->reason ? err->reason : "");
+}
+
 static void on_failed(struct flight *f, const struct error *err)
 {
     const struct verb *v = &verbs[f->kind];
@@ -257,7 +269,8 @@ static void on_failed(struct flight *f, const struct error *err)
     } else if (err->code == -ECANCELED) {
         flight_fail(f, FED_STATUS_CLIENT_RETRIEVAL_FAILED, "the connection to the cluster is gone");
     } else {
-        flight_fail(f, err->code == -ETIMEDOUT ? v->timed_out : v->failed, error_msg(err));
+        _cleanup_free_ char *text = presentable(f, err);
+        flight_fail(f, err->code == -ETIMEDOUT ? v->timed_out : v->failed, text);
     }
 }
 

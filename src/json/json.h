@@ -13,7 +13,8 @@
 #include "base/buf.h"
 #include "base/error.h"
 
-#define JSON_MAX_DEPTH 512
+/* As deep as an API server takes: an object that it stores must never be unreadable here. */
+#define JSON_MAX_DEPTH 10000
 
 static inline void json_doc_free(yyjson_doc *d)
 {

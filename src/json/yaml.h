@@ -7,8 +7,11 @@
 
 #include "json/json.h"
 
+/* Files that people write; each level costs the parser of YAML more than the last. */
+#define YAML_MAX_DEPTH 512
+
 /* First document of the text as JSON; an empty text or comment-only document gives null. Aliases and merge keys are
- * expanded up to a bound (64 MiB, 1 M nodes: no "billion laughs"); nesting is bounded by JSON_MAX_DEPTH. A key that
+ * expanded up to a bound (64 MiB, 1 M nodes: no "billion laughs"); nesting is bounded by YAML_MAX_DEPTH. A key that
  * appears twice is an error; keys of other types become strings; whole floats become integers; infinities are errors.
  * A JSON object is accepted too and then read by json_parse's rules. *ret is owned. On error -EINVAL; the message names
  * line and column and no value. */

@@ -1,7 +1,7 @@
 /*
  * YAML to JSON: libyaml's events build a yyjson document, which is frozen at the end.
  *
- * Bounds: nesting at most JSON_MAX_DEPTH; what aliases and merge keys copy is measured before it is copied and limited
+ * Bounds: nesting at most YAML_MAX_DEPTH; what aliases and merge keys copy is measured before it is copied and limited
  * in nodes and bytes for the whole text. Scalars are resolved in yaml_scalar.c. No message repeats a value of the text:
  * it may be a secret.
  */
@@ -129,7 +129,7 @@ static int charge(struct reader *r, const yyjson_mut_val *v, const yaml_mark_t *
 
     if (m.nodes > r->nodes_left || m.bytes > r->bytes_left)
         return fail(at, "aliases expand to too much data", err);
-    if (m.depth + r->depth > JSON_MAX_DEPTH)
+    if (m.depth + r->depth > YAML_MAX_DEPTH)
         return fail(at, "nested too deep", err);
     r->nodes_left -= m.nodes;
     r->bytes_left -= m.bytes;
@@ -337,7 +337,7 @@ static int on_start(struct reader *r, yyjson_mut_val *ctn, const yaml_char_t *an
 {
     if (at_key(r))
         return fail(at, "a key is a mapping or a sequence", err);
-    if (r->depth == JSON_MAX_DEPTH)
+    if (r->depth == YAML_MAX_DEPTH)
         return fail(at, "nested too deep", err);
     set_anchor(r, anchor, ctn);
     MEM_GROW(r->stack, r->cap_stack, r->depth);

@@ -358,8 +358,10 @@ static bool watch_data(void *arg, struct str bytes)
     _cleanup_error_ struct error *err = NULL;
     int r = watch_feed(&i->watch, bytes, on_event, i, &err);
 
-    if (r < 0 && r != -ECANCELED)
+    if (r < 0 && r != -ECANCELED) {
         log_warning("%s: %s", i->path, error_msg(err));
+        i->watch_expired = true; /* resumed, it would begin with the same event: a list skips what cannot be read */
+    }
     return r == 0;
 }
 

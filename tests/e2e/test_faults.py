@@ -4,7 +4,7 @@ import os
 import time
 
 import faults
-from harness import (MANAGED, eventually, expect, k, make_admin, other_authority, show, stays, test, token_for)
+from harness import (FCM, MANAGED, eventually, expect, k, make_admin, other_authority, show, stays, test, token_for)
 
 
 @test(smoke=True)
@@ -377,3 +377,18 @@ def many_objects_at_once(t):
     eventually(lambda: expect(len(t.host.list(gadgets.fed, plane.namespace)), 0, "federated objects left"), 90)
     for member in ("member1", "member2"):
         expect(len(t.members[member].list(gadgets.target, plane.namespace)), 0, f"objects left in {member}")
+
+
+@test()
+def a_very_deep_object_costs_nobody_else(t):
+    plane = t.main()
+    namespace = t.namespace()
+    deep = "v"
+    for _ in range(900):
+        deep = {"x": deep}
+    t.federate(FCM, namespace, "deep", {"data": {"a": "b"}, "deep": deep}, clusters=["member1"])
+    t.configmap(namespace, "shallow")
+    t.propagated(FCM, namespace, "shallow")
+    t.host.delete(FCM, namespace, "deep")
+    t.gone(t.host, FCM, namespace, "deep")
+    assert plane.controller.alive(), plane.controller.describe_end()

@@ -106,6 +106,18 @@ def enable_type_enables_first(t):
                           f"federatedtypeconfig.core.kubefed.io/secrets created in namespace {plane.namespace}\n", "stdout")
     t.propagated(k.FED + "secrets", namespace, "s", ["member1"])
     expect(t.member1.get(k.SECRETS, namespace, "s")["data"], {"a": "Yg=="}, "data in member1")
+    # An API server quotes what it cannot read; of a Secret nothing may get into logs and events.
+    t.env.secrets.add("hunter2-TOPSECRET")
+    t.federate(k.FED + "secrets", namespace, "bad", {"data": {"password": "hunter2-TOPSECRET not base64"}}, clusters=["member1"])
+
+    def told():
+        messages = [e["message"] for e in t.host.list(k.EVENTS, namespace) if e["involvedObject"]["name"] == "bad"
+                    and e["type"] == "Warning"]
+        assert messages, "no event"
+        for message in messages:
+            assert "hunter2" not in message and "not shown" in message, message
+    eventually(told)
+    expect([c.get("status") for c in t.host.get(k.FED + "secrets", namespace, "bad")["status"]["clusters"]], ["CreationFailed"], "status")
 
 
 @test()
