@@ -27,6 +27,7 @@ struct patient {
     struct fed_health_probe probe; /* the one under way */
     char *version;                 /* last known gitVersion, or NULL */
     uint64_t version_ms;
+    bool changed; /* connected anew, or no longer, since the last report */
 };
 
 static void probe_start(void *arg);
@@ -95,8 +96,10 @@ static void report(struct patient *p)
     if (json_parse(kube_object_body(p->cluster->object), &doc, NULL) == 0) {
         _cleanup_json_mut_ yyjson_mut_doc *status = NULL;
         yyjson_val *stored = json_get(yyjson_doc_get_root(doc), "status");
+        /* After a change of the connection even the message alone is news. */
         struct fed_health_settings settings = { h->config.failure_threshold, h->config.success_threshold,
-                                                h->config.heartbeat_s };
+                                                p->changed ? 0 : h->config.heartbeat_s };
+        p->changed = false;
         if (fed_health_report(p->state, &settings, &p->probe, stored, &status))
             write_status(p, status);
     }
@@ -215,6 +218,7 @@ static void on_cluster(void *arg, struct cluster *c, enum cluster_event e)
         discharge(c);
     } else if (p && (e == CLUSTER_CONNECTED || e == CLUSTER_DISCONNECTED)) {
         stop_probe(p);
+        p->changed = true;
         free(TAKE_PTR(p->version)); /* it may be another API server now */
         schedule(p, 0);
     }
