@@ -88,13 +88,37 @@ static int has_replicas(struct remote *host, const struct kube_api_resource *r, 
     return k < 0 ? error_move(err, &e, "Error initializing validation schema accessor: ") : 0;
 }
 
+/* What would make documents that no API server takes. */
+static int check_request(const struct enable_request *req, struct error **err)
+{
+    if (req->federated_group.n && !str_is_dns1123_subdomain(req->federated_group))
+        return error_set(err, -EINVAL, "the federated group \"%" PRIstr "\" is no DNS name such as types.kubefed.io",
+                         STRARG(req->federated_group));
+    if (req->federated_version.n && !str_is_dns1123_label(req->federated_version))
+        return error_set(err, -EINVAL, "the federated version \"%" PRIstr "\" is no API version such as v1beta1",
+                         STRARG(req->federated_version));
+    return 0;
+}
+
+static int check_target(const struct enable_request *req, const struct kube_api_resource *r, struct error **err)
+{
+    if (str_eqc(req->federated_group, r->group) || strcmp(r->group, FED_TYPES_GROUP) == 0)
+        return error_set(err, -EINVAL, "%s.%s is a federated type itself; enable the type that it federates", r->plural,
+                         r->group);
+    return 0;
+}
+
 int enable_prepare(struct remote *host, struct types *t, const struct enable_request *req, struct enable_objects *ret,
                    struct error **err)
 {
     const struct kube_api_resource *r = NULL;
     bool replicas = false;
     size_t n = 0;
-    int k = types_find(host, t, req->key, req->version, &r, err);
+    int k = check_request(req, err);
+    if (k == 0)
+        k = types_find(host, t, req->key, req->version, &r, err);
+    if (k == 0)
+        k = check_target(req, r, err);
     if (k < 0)
         return k;
     if (r->group[0])

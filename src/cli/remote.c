@@ -138,14 +138,13 @@ static char *wanted(const struct remote_request *req)
 }
 
 /* Adds to an error what the person in front of it needs; *e is replaced. */
-static void explain(const struct remote *r, const struct remote_request *req, struct error **e)
+void remote_explain(const struct remote *r, const char *right, struct error **e)
 {
     const char *user = r->config->user ? r->config->user : "of this program";
     int status = (*e)->http_status, code = (*e)->code;
     if (code == -ECANCELED || (status && status != 401 && status != 403))
         return;
     _cleanup_error_ struct error *old = TAKE_PTR(*e);
-    _cleanup_free_ char *right = wanted(req);
     if (status == 403)
         error_set_http(e, code, status, str_of(old->reason),
                        "%s: the %s does not allow the user \"%s\" to %s: grant that right, or use another context",
@@ -161,6 +160,12 @@ static void explain(const struct remote *r, const struct remote_request *req, st
 }
 
 /* --- requests --- */
+
+static void explain(const struct remote *r, const struct remote_request *req, struct error **e)
+{
+    _cleanup_free_ char *right = wanted(req);
+    remote_explain(r, right, e);
+}
 
 static int send_request(struct remote *r, const struct remote_request *req, const char *path, yyjson_doc **ret,
                         struct error **err)

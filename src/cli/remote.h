@@ -45,6 +45,8 @@ struct remote_request {
 };
 /* Sends and waits. *ret (may be NULL) is the parsed answer. An answer of the server becomes an error with its message, its
  * HTTP status and reason; 401, 403 and failures to reach the server are explained. -ECANCELED when interrupted. */
+/* Makes an error of a request that went past this file say the same: *e is replaced. what: what was to be done. */
+void remote_explain(const struct remote *r, const char *what, struct error **e);
 int remote_do(struct remote *r, const struct remote_request *req, yyjson_doc **ret, struct error **err);
 
 /* Short forms. ret may be NULL. */

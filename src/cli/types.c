@@ -17,9 +17,15 @@ int types_read(struct remote *host, struct types *t, struct error **err)
     if (t->read)
         return 0;
     cli_progress(host->cli, "Reading what types the %s serves", host->where);
-    int r = kube_discovery_fetch(host->client, &t->found, err);
-    if (r < 0)
-        return host->cli->interrupted ? error_set(err, -ECANCELED, "interrupted") : r;
+    _cleanup_error_ struct error *e = NULL;
+    int r = kube_discovery_fetch(host->client, &t->found, &e);
+    if (r < 0 && host->cli->interrupted)
+        return error_set(err, -ECANCELED, "interrupted");
+    if (r < 0) {
+        if (e)
+            remote_explain(host, "read what types there are", &e);
+        return error_move(err, &e, "%s", "");
+    }
     t->read = true;
     if (host->cli->interrupted)
         return error_set(err, -ECANCELED, "interrupted");

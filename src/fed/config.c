@@ -127,19 +127,24 @@ static void decode_lock(struct violations *v, yyjson_val *spec, struct fed_confi
     c->resource_lock = str_dup(lock);
 }
 
-/* The comparisons of leader election: a lease must outlive its renewal, a renewal more than one try. */
+/* In floating point and truncated, as users of the original know it; without overflow. */
+static int64_t with_jitter(int64_t period)
+{
+    return period > INT64_MAX / 2 ? INT64_MAX : (int64_t)(JITTER_FACTOR * (double)period);
+}
+
+/* The comparisons of leader election: a lease must outlive its renewal, a renewal more than one try. A duration that is
+ * wrong in itself is not compared. */
 static void check_lease(struct violations *v, const struct fed_config *c)
 {
     char text[32];
 
-    if (v->n)
-        return;
-    if (c->lease_duration_ns <= c->renew_deadline_ns) {
+    if (c->lease_duration_ns > 0 && c->renew_deadline_ns > 0 && c->lease_duration_ns <= c->renew_deadline_ns) {
         duration_format(c->lease_duration_ns, text);
         violations_add(v, "spec.leaderElect.leaseDuration",
                        "Invalid value: %s: leaseDuration must be greater than renewDeadline", text);
     }
-    if ((double)c->renew_deadline_ns <= (double)(int64_t)(JITTER_FACTOR * (double)c->retry_period_ns)) {
+    if (c->renew_deadline_ns > 0 && c->retry_period_ns > 0 && c->renew_deadline_ns <= with_jitter(c->retry_period_ns)) {
         duration_format(c->renew_deadline_ns, text);
         violations_add(v, "spec.leaderElect.renewDeadline",
                        "Invalid value: %s: renewDeadline must be greater than retryPeriod*JitterFactor(1.2)", text);

@@ -414,9 +414,11 @@ static int unknown_context(const struct kubeconfig *k, const char *name, struct 
     for (size_t i = 0; i < n && i < 10; i++)
         buf_printf(&known, "%s\"%" PRIstr "\"", i ? ", " : "", STRARG(v[i].key));
     if (n == 0)
-        return error_set(err, -ENOENT, "context \"%s\" does not exist", name);
-    return error_set(err, -ENOENT, "context \"%s\" does not exist (there is: %s%s)", name, known.p,
-                     n > 10 ? ", ..." : "");
+        return error_set(
+            err, -ENOENT, "context \"%s\" does not exist: %s%s%s defines no context (is it empty, or cut off?)", name,
+            k->n_files ? "\"" : "", k->n_files ? k->files[0]->path : "the kubeconfig", k->n_files ? "\"" : "");
+    return error_set(err, -ENOENT, "context \"%s\" does not exist in \"%s\" (there is: %s%s)", name, k->files[0]->path,
+                     known.p, n > 10 ? ", ..." : "");
 }
 
 static int read_context(const struct reader *r, struct kube_config *c, struct error **err)

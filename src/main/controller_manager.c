@@ -206,13 +206,21 @@ static void serve_metrics(void *arg, const struct http_server_request *req, stru
         manager_metrics(p->manager, &resp->body);
 }
 
-/* Failing to bind never ends the process: a second manager may start while the first still holds the port. */
+static void finish(void *arg);
+
+/* An address that is none ends the process; failing to bind never does: a second manager may start while the first still holds the port. */
 static void listen_on(void *arg)
 {
     struct listener *l = arg;
     _cleanup_error_ struct error *err = NULL;
     if (http_server_new(l->program->loop, str_of(l->address), 4096, l->fn, l, &l->server, &err) == 0) {
         log_info("Serving %s on port %u", l->what, http_server_port(l->server));
+        return;
+    }
+    if (err && err->code == -EINVAL) {
+        log_error("Cannot serve %s: %s (want host:port, :port, or 0 for none)", l->what, error_msg(err));
+        l->program->status = 255;
+        finish(l->program);
         return;
     }
     log_warning("Cannot serve %s on \"%s\": %s; trying again", l->what, l->address, error_msg(err));

@@ -18,7 +18,7 @@ def idle(world, seconds):
     time.sleep(seconds)
     after, minutes = world.manager.requests(), (time.monotonic() - began) / 60
     return {"requests/min": {c: (after[c] - before[c]) / minutes for c in CLUSTERS},
-            "cpu ms/min": (world.manager.cpu() - cpu) * 1000 / minutes}
+            "cpu ms/min": (world.manager.cpu() - cpu) * 1000 / minutes, "memory": world.manager.memory()}
 
 
 def _change(world, namespace, count):

@@ -30,7 +30,7 @@ def _pairs(counted, form="{}"):
 
 def memory_idle(t, m):
     t.data["memory idle"] = m
-    t.row("memory, idle", *_memory(m), "", "< 8 MiB")
+    t.row("memory, idle, 6 s after the start", *_memory(m), "", "< 8 MiB")
 
 
 def latency(t, times, floor):
@@ -53,6 +53,7 @@ def idle(t, r, seconds):
     per = r["requests/min"]
     t.row(f"idle for {seconds} s", f"host {per['host']:.1f}, each member {per[M]:.1f} requests/min",
           f"{r['cpu ms/min']:.0f} ms CPU/min")
+    t.row("  memory after it", *_memory(r["memory"]), "", "< 8 MiB")
 
 
 def throughput(t, r, ceiling, same):

@@ -357,15 +357,18 @@ static void no_hot_loop(void **state)
     assert_true(n_watches <= 2);
 }
 
+/* Resumed, the watch would begin with the same event for ever: the list that follows skips what cannot be read. */
 static void malformed_event(void **state)
 {
     (void)state;
     start_synced();
+    script(200, LIST("40", OBJECT("ns", "a", "ua", "11") "," OBJECT("ns", "b", "ub", "6")));
     fake_stream_send(watching, EVENT("MODIFIED", OBJECT("ns", "a", "ua", "11")) "nonsense\n");
     WAIT_FOR(n_watches == 2 && watching);
     _cleanup_free_ char *request = last_request();
-    assert_non_null(strstr(request, "&resourceVersion=11"));
+    assert_non_null(strstr(request, "&resourceVersion=40"));
     expect_changes("ns/a@5>11 ");
+    assert_string_equal(states.p, "synced ");
 }
 
 /* --- own writes --- */
