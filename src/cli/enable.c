@@ -102,7 +102,7 @@ static int check_request(const struct enable_request *req, struct error **err)
 
 static int check_target(const struct enable_request *req, const struct kube_api_resource *r, struct error **err)
 {
-    if (str_eqc(req->federated_group, r->group) || strcmp(r->group, FED_TYPES_GROUP) == 0)
+    if (r->group[0] && (str_eqc(req->federated_group, r->group) || strcmp(r->group, FED_TYPES_GROUP) == 0))
         return error_set(err, -EINVAL, "%s.%s is a federated type itself; enable the type that it federates", r->plural,
                          r->group);
     return 0;
