@@ -21,7 +21,7 @@
 #define RETRY_AFTER_MAX_S 3600u
 #define HIGH_EXTRA 4u /* places beyond the limit for health probes and leases */
 #define BACKGROUND_QUIET_MS 50u
-#define BACKGROUND_PATIENCE_MS 20000u
+#define BACKGROUND_PATIENCE_MS 60000u
 #define MAX_HEADERS 8u
 
 /* --- end --- */
