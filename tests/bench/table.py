@@ -56,16 +56,18 @@ def idle(t, r, seconds):
     t.row("  memory after it", *_memory(r["memory"]), "", "< 8 MiB")
 
 
-def throughput(t, r, ceiling, same):
+def throughput(t, r, ceiling, ceiling_after, same):
     count = r["objects"]
-    t.data[f"throughput {count}"] = {**r, "ceiling": ceiling, "same requests": same}
-    top, wall, all_done = ceiling["objects/s"], same["objects/s"], count / r["versions stored after"]
-    t.row(f"throughput, {count} objects", f"{r['objects/s']:.1f} objects/s per member", f"{top:.1f} objects/s raw",
+    t.data[f"throughput {count}"] = {**r, "ceiling": ceiling, "ceiling after": ceiling_after, "same requests": same}
+    tops = ceiling["objects/s"], ceiling_after["objects/s"]
+    top, wall, all_done = max(tops), same["objects/s"], count / r["versions stored after"]
+    t.row(f"throughput, {count} objects", f"{r['objects/s']:.1f} objects/s per member",
+          f"raw {tops[0]:.1f} before, {tops[1]:.1f} after",
           f"{r['objects/s'] / top:.3f}", ">= 0.500")
     t.row("  all in the members", f"after {r['in members after']:.2f} s", f"host took them in {r['host took them in']:.2f} s")
     t.row("  every status says so", f"after {r['seconds']:.2f} s")
     t.row("  version records stored, too", f"after {r['versions stored after']:.2f} s")
-    t.row("  all of it", f"{all_done:.1f} objects/s", f"{wall:.1f} objects/s raw, all requests", f"{all_done / wall:.3f}")
+    t.row("  all of it", f"{all_done:.1f} objects/s", f"raw {wall:.1f}, all requests", f"{all_done / wall:.3f}")
     t.row("  CPU per 1000 objects", f"{r['cpu seconds per 1000']:.3f} s", f"processors {100 * r['processors busy']:.0f} % busy")
     cpu = r["cpu seconds"]
     t.row("  CPU seconds of the clusters", f"host {cpu['host']:.1f}, members {cpu['members']:.1f}",

@@ -105,7 +105,7 @@ static inline _unused_ yyjson_val *live_of_member(const struct world *w, size_t 
 
 static inline _unused_ bool has_generations(const struct world *w)
 {
-    return strcmp(w->type->target.kind, "Deployment") == 0;
+    return strcmp(w->type->target.group, "apps") == 0;
 }
 
 static inline _unused_ void set_defaults(const struct world *w, yyjson_mut_doc *doc)
@@ -115,7 +115,7 @@ static inline _unused_ void set_defaults(const struct world *w, yyjson_mut_doc *
     if (!has_generations(w))
         return;
     spec = json_mut_ensure_obj(doc, yyjson_mut_doc_get_root(doc), "spec");
-    if (!json_mut_get(spec, "replicas"))
+    if (!json_mut_get(spec, "replicas") && strcmp(w->type->target.kind, "Deployment") == 0)
         json_mut_set_i64(doc, spec, "replicas", 1);
     if (!json_mut_get(spec, "strategy"))
         json_mut_set_str(doc, spec, "strategy", STR("RollingUpdate"));

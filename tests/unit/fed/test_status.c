@@ -139,6 +139,28 @@ static void missing_remote_status(void **state)
                      IN(.raw_status = true)));
 }
 
+/* Servers that merge a patch drop null members: with them, a status would differ for ever. */
+static void nulls(void **state)
+{
+    static const char stored[] = "{'clusters':[{'name':'c1','remoteStatus':{'b':{'d':1}}}],'conditions':[" TRUE_SINCE(
+        OLD, OLD) "]}";
+
+    (void)state;
+    assert_null(make(stored, "[{'name':'c1','remoteStatus':{'a':null,'b':{'c':null,'d':1}}}]", IN(.raw_status = true)));
+}
+
+static void remote_status_goes(void **state)
+{
+    static const char stored[] = "{'clusters':[{'name':'c1','remoteStatus':{}}],'conditions':[" TRUE_SINCE(OLD,
+                                                                                                           OLD) "]}";
+
+    (void)state;
+    assert_json(make(stored, "[{'name':'c1'}]", IN(.raw_status = true)),
+                "{'conditions':[" TRUE_SINCE(T0, OLD) "],'clusters':[{'name':'c1'}]}");
+    /* Nothing was collected: that says nothing about it. */
+    assert_null(make(stored, "[{'name':'c1'}]", IN(0)));
+}
+
 /* --- changes --- */
 
 #define STORED                                                                                                         \
@@ -268,6 +290,8 @@ int main(void)
         cmocka_unit_test(first_status),
         cmocka_unit_test(reasons),
         cmocka_unit_test(missing_remote_status),
+        cmocka_unit_test(nulls),
+        cmocka_unit_test(remote_status_goes),
         cmocka_unit_test(nothing_new),
         cmocka_unit_test(times),
         cmocka_unit_test(other_conditions_stay),

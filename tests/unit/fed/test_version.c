@@ -110,6 +110,33 @@ static void records(void **state)
     fed_versions_free(other);
 }
 
+/* 5.9 "Recording": what was written is new; the rest stays for selected clusters while the hashes match. */
+static void check_after_run(const char *template_hash, const char *expected)
+{
+    static const struct fed_cluster_version written[] = { { STR("c1"), STR("gen:2") },
+                                                          { .cluster = STR("c2") },
+                                                          { .cluster = STR("c3") } };
+    static const bool selected[] = { true, true, false };
+    struct fed_versions *before = fed_versions_decode(
+        J("{'templateVersion':'t','overridesVersion':'o','clusterVersions':[{'clusterName':'c1','version':'gen:1'},"
+          "{'clusterName':'c2','version':'gen:5'},{'clusterName':'c3','version':'gen:7'}]}"));
+    _cleanup_buf_ struct buf b = BUF_INIT(4096), small = BUF_INIT((size_t)16);
+
+    assert_int_equal(fed_versions_after_run(&b, before, str_of(template_hash), STR("o"), written, selected, 3), 0);
+    assert_json_text(buf_str(&b), expected);
+    assert_int_equal(fed_versions_after_run(&small, before, STR("t"), STR("o"), written, selected, 3), -EFBIG);
+    fed_versions_free(before);
+}
+
+static void after_run(void **state)
+{
+    (void)state;
+    check_after_run("t", "{'templateVersion':'t','overridesVersion':'o','clusterVersions':"
+                         "[{'clusterName':'c1','version':'gen:2'},{'clusterName':'c2','version':'gen:5'}]}");
+    check_after_run("new", "{'templateVersion':'new','overridesVersion':'o','clusterVersions':"
+                           "[{'clusterName':'c1','version':'gen:2'}]}");
+}
+
 /* Records of the wrong shape are read as far as they make sense. */
 static void nonsense(void **state)
 {
@@ -127,7 +154,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(template_hashes), cmocka_unit_test(overrides_hashes), cmocka_unit_test(names),
-        cmocka_unit_test(object_versions), cmocka_unit_test(records),          cmocka_unit_test(nonsense),
+        cmocka_unit_test(object_versions), cmocka_unit_test(records),          cmocka_unit_test(after_run),
+        cmocka_unit_test(nonsense),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
