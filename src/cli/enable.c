@@ -121,6 +121,7 @@ int enable_prepare(struct remote *host, struct types *t, const struct enable_req
         k = check_target(req, r, err);
     if (k < 0)
         return k;
+    assert(r);
     if (r->group[0])
         cli_info(host->cli, "Api resource found.");
     k = has_replicas(host, r, &replicas, err);

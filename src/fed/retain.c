@@ -47,11 +47,12 @@ static void take_over(yyjson_mut_doc *doc, yyjson_mut_val *metadata, yyjson_val 
         json_mut_set(doc, metadata, key, json_mut_copy(doc, v));
 }
 
-/* Labels that only the member object has. */
+/* Labels that only the member object has: all, or one. Those present are looked up in a map: there may be many. */
 static int add_labels(yyjson_mut_doc *doc, yyjson_mut_val *root, yyjson_val *live_labels, const char *only,
                       struct error **err)
 {
-    yyjson_mut_val *labels;
+    _cleanup_(map_done) struct map present = MAP_INIT;
+    yyjson_mut_val *labels, *own_key, *own_value;
     yyjson_val *key, *value;
     size_t i, n;
 
@@ -60,12 +61,13 @@ static int add_labels(yyjson_mut_doc *doc, yyjson_mut_val *root, yyjson_val *liv
     labels = json_mut_ensure_obj(doc, root, "metadata.labels");
     if (!labels)
         return error_set(err, -EINVAL, "spec.template.metadata.labels must be an object");
+    yyjson_mut_obj_foreach(labels, i, n, own_key, own_value) map_put(&present, json_mut_str(own_key), own_value);
     yyjson_obj_foreach(live_labels, i, n, key, value)
     {
-        _cleanup_free_ char *name = str_dup(json_str(key));
-
-        if ((!only || strcmp(name, only) == 0) && !json_mut_get(labels, name))
-            json_mut_setn(doc, labels, json_str(key), json_mut_copy(doc, value));
+        if ((only && !str_eqc(json_str(key), only)) || map_has(&present, json_str(key)))
+            continue;
+        yyjson_mut_obj_add(labels, json_mut_new_str(doc, json_str(key)), json_mut_copy(doc, value));
+        map_put(&present, json_str(key), value);
     }
     return 0;
 }

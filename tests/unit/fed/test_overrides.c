@@ -80,6 +80,34 @@ static void arrays(void **state)
     refused("{'op':'remove','path':'/list/-3'}");
 }
 
+/* The path "/" is the member without name, the path "" the whole document. */
+static void roots(void **state)
+{
+    (void)state;
+    check("{'path':'/','value':1}", "", "1");
+    check("{'path':'','value':'scalar'}", "data", "{'a':'1'}");
+    check("{'path':'','value':7}", "data", "{'a':'1'}");
+    check("{'path':'','value':{'kind':'ConfigMap','metadata':{'name':'x','namespace':'n'},'data':{'b':'2'}}}", "data",
+          "{'b':'2'}");
+    refused("{'path':'','value':{'metadata':{'name':'x','namespace':'n'}}}");
+    refused("{'path':'','value':{'kind':'','metadata':{'name':'x','namespace':'n'}}}");
+    refused("{'op':'add','path':'','value':{'kind':'ConfigMap','metadata':{'name':'x','namespace':'n'}}}");
+    refused("{'op':'remove','path':''}");
+}
+
+static void operations(void **state)
+{
+    (void)state;
+    check("{'op':'','path':'/data/a','value':'2'}", "data", "{'a':'2'}");
+    check("{'op':'test','path':'/data/a','value':'1'}", "data", "{'a':'1'}");
+    refused("{'op':'test','path':'/data/a','value':'2'}");
+    refused("{'op':'move','from':'/data/a','path':'/data/b'}");
+    refused("{'op':'copy','from':'/data/a','path':'/data/b'}");
+    refused("{'op':'Replace','path':'/data/a','value':'2'}");
+    /* One that fails spoils the rest (5.7). */
+    refused("{'path':'/data/a','value':'2'},{'op':'remove','path':'/no'}");
+}
+
 /* Values keep every digit. */
 static void numbers(void **state)
 {
@@ -156,9 +184,9 @@ static void other_clusters(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(members),        cmocka_unit_test(arrays),   cmocka_unit_test(numbers),
-        cmocka_unit_test(in_order),       cmocka_unit_test(identity), cmocka_unit_test(whole_lists),
-        cmocka_unit_test(other_clusters),
+        cmocka_unit_test(members),    cmocka_unit_test(arrays),      cmocka_unit_test(roots),
+        cmocka_unit_test(operations), cmocka_unit_test(numbers),     cmocka_unit_test(in_order),
+        cmocka_unit_test(identity),   cmocka_unit_test(whole_lists), cmocka_unit_test(other_clusters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
