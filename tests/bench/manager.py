@@ -21,8 +21,8 @@ class Manager:
         self.began = time.monotonic()
         # It must not survive this program, however that ends.
         self.process = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", os.path.join(self.world.bin, "controller-manager"), "--kubeconfig", self.world.kubeconfig,
-             "--kubefed-namespace", SYSTEM, "--healthz-addr", "127.0.0.1:0", "--metrics-addr", "127.0.0.1:0"],
+            ["setpriv", "--pdeathsig", "KILL", os.path.join(self.world.bin, "controller-manager"),
+             "--kubeconfig", self.world.kubeconfig, "--kubefed-namespace", SYSTEM, "--healthz-addr", "127.0.0.1:0", "--metrics-addr", "127.0.0.1:0"],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         log.close()
         self._port = None
