@@ -22,7 +22,8 @@ class Manager:
         # It must not survive this program, however that ends.
         self.process = subprocess.Popen(
             ["setpriv", "--pdeathsig", "KILL", os.path.join(self.world.bin, "controller-manager"),
-             "--kubeconfig", self.world.kubeconfig, "--kubefed-namespace", SYSTEM, "--healthz-addr", "127.0.0.1:0", "--metrics-addr", "127.0.0.1:0"],
+             "--kubeconfig", self.world.kubeconfig, "--kubefed-namespace", SYSTEM,
+             "--healthz-addr", "127.0.0.1:0", "--metrics-addr", "127.0.0.1:0"],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         log.close()
         self._port = None
