@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "fed/bound.h"
 #include "fed/retain.h"
 
 static bool is_core_kind(const struct fed_type_config *type, const char *kind)
@@ -104,16 +105,14 @@ static void project_metadata(yyjson_val *live, yyjson_mut_doc *out, yyjson_mut_v
 }
 
 /* A value that retention will refuse needs no more than its type. */
-static void project_replicas(yyjson_val *live, yyjson_mut_doc *out, yyjson_mut_val *root)
+static void project_replicas(const struct fed_type_config *type, yyjson_val *live, yyjson_mut_doc *out,
+                             yyjson_mut_val *root)
 {
-    yyjson_val *replicas = json_path(live, "spec.replicas");
-    yyjson_mut_val *spec;
+    yyjson_val *replicas = json_path(live, type->replicas_path ? type->replicas_path : "spec.replicas");
 
-    if (!replicas)
-        return;
-    spec = yyjson_mut_obj(out);
-    json_mut_set(out, spec, "replicas", yyjson_is_int(replicas) ? json_mut_copy(out, replicas) : yyjson_mut_null(out));
-    json_mut_set(out, root, "spec", spec);
+    if (replicas)
+        json_mut_set(out, json_mut_ensure_obj(out, root, "spec"), "replicas",
+                     yyjson_is_int(replicas) ? json_mut_copy(out, replicas) : yyjson_mut_null(out));
 }
 
 static void project_member(yyjson_val *live, const char *key, yyjson_mut_doc *out, yyjson_mut_val *root)
@@ -136,7 +135,8 @@ void fed_member_project(const struct fed_type_config *type, bool raw, yyjson_val
     else if (is_core_kind(type, "ServiceAccount"))
         project_member(live, "secrets", out, root);
     else
-        project_replicas(live, out, root);
+        project_replicas(type, live, out, root);
+    bound_project(type, live, out, root);
     if ((raw && type->status_collection) || fed_type_keeps_status(type))
         project_member(live, "status", out, root);
 }

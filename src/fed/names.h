@@ -25,6 +25,8 @@
 #define FED_ORPHAN_ANNOTATION "kubefed.io/orphan"
 #define FED_ORPHAN_TRUE "true"
 #define FED_DELETE_OPTIONS_ANNOTATION "kubefed.io/deleteoption"
+/* An addition: after which time a deletion leaves unreachable members behind (fed/behavior.h). */
+#define FED_ORPHAN_UNREACHABLE_ANNOTATION "kubefed.io/orphan-unreachable-after"
 
 /* Finalizers. */
 #define FED_SYNC_FINALIZER "kubefed.io/sync-controller"
@@ -88,6 +90,8 @@
 #define FED_REASON_NAMESPACE_NOT_FEDERATED "NamespaceNotFederated"
 #define FED_REASON_COMPUTE_PLACEMENT_FAILED "ComputePlacementFailed"
 #define FED_REASON_CLUSTER_RETRIEVAL_FAILED "ClusterRetrievalFailed"
+/* An addition: another writer in a member changes what the template sets. */
+#define FED_CONDITION_CONTESTED "Contested"
 
 /* Condition types of a KubeFedCluster (api-and-cli.md 1.3). */
 #define FED_CLUSTER_READY "Ready"

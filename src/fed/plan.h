@@ -7,7 +7,9 @@
 #ifndef FED_PLAN_H
 #define FED_PLAN_H
 
+#include "fed/behavior.h"
 #include "fed/object.h"
+#include "fed/removal.h"
 #include "fed/typeconfig.h"
 #include "fed/version.h"
 
@@ -16,6 +18,7 @@ struct fed_member_obj {
     struct str uid, resource_version;
     int64_t generation;
     bool deleting;
+    bool autoscaled;  /* something in the member decides about the replica count */
     yyjson_val *root; /* fed_member_project's result */
 };
 
@@ -27,6 +30,8 @@ struct fed_cluster_view {
     const char *store_status;         /* FED_STATUS_CLIENT_RETRIEVAL_FAILED or ..CACHED.. when !store_ready */
     struct str store_error;           /* why not */
     const struct fed_member_obj *obj; /* NULL: absent, or not known when !store_ready */
+    int64_t unready_since;             /* !ready: seconds since the epoch, or 0 when that is not known */
+    const struct fed_removal *removal; /* fed_plan_orphan: a removal that was put off when the cluster was lost, or NULL */
 };
 
 struct fed_plan_input {
@@ -41,6 +46,7 @@ struct fed_plan_input {
     const struct fed_versions *versions; /* recorded versions, or NULL */
     bool adopt;                          /* take over objects that exist already */
     bool raw_status;                     /* member statuses are collected for this type */
+    const struct fed_behavior *behavior; /* NULL: fed_behavior_default */
 };
 
 /* JSON text of a request, counted references: one text serves all clusters that get the same. */
@@ -72,6 +78,9 @@ struct fed_plan_cluster {
      * fed_plan_delete: the member is to be asked whether the object is gone before the finalizer goes. */
     bool selected;
     bool blocks;        /* delete, orphan: not ready, but has or may have the object: nothing may be finished yet */
+    /* delete: from then on (seconds since the epoch) this cluster may be left behind when it cannot be reached, with the
+     * removal remembered; FED_WAIT_FOR_EVER: never */
+    int64_t leave_at;
     const char *status; /* FED_STATUS_* known without an operation; NULL: the cluster is not in the status, or has an
                                 operation whose result says it */
     char *error;        /* why, for log and event; or NULL */
@@ -97,10 +106,11 @@ DEFINE_CLEANUP(struct fed_plan *, fed_plan_free)
 /* A federated object that is not being deleted (controllers.md 5.4). */
 void fed_plan_sync(const struct fed_plan_input *in, struct fed_plan **ret_plan);
 /* One that is being deleted without orphaning (5.11, Q-26): every cluster that holds a labelled object counts. Status
- * WaitingForRemoval: the object is terminating. Status DeletionFailed: the delete options cannot be read. */
+ * WaitingForRemoval: the object is terminating. Status DeletionFailed: the delete options cannot be read. Status
+ * ClusterNotReady: the cluster blocks. */
 void fed_plan_delete(const struct fed_plan_input *in, struct fed_plan **ret_plan);
 /* Take the managed label away: in->object is being deleted with the orphan annotation, or is NULL because it is gone. Only
- * clusters with a labelled, not terminating object get an operation (P-07). */
+ * clusters with a labelled, not terminating object get an operation (P-07): DELETE where a removal was put off. */
 void fed_plan_orphan(const struct fed_plan_input *in, struct fed_plan **ret_plan);
 
 /* What follows when a CREATE found an existing object (5.10). */
@@ -119,7 +129,8 @@ void fed_adoption_done(struct fed_adoption *a);
  * Reduces a member object to what planning needs; `out` gets an object as root:
  *   metadata  labels, annotations, finalizers, ownerReferences, each only when not empty
  *   content   hash of everything else but apiVersion, kind, status: tells whether a write could change something
- *   spec      of a Service; otherwise only spec.replicas
+ *   spec      of a Service; otherwise only spec.replicas, whatever path the type's replica count has, and what
+ *             fed/bound.h keeps
  *   secrets   of a ServiceAccount
  *   status    when `raw` and the FTC collect it, and of custom resources (Q-48)
  */

@@ -6,10 +6,15 @@
 
 #include <stdlib.h>
 
+#include "base/rtime.h"
+
 /* Kubernetes orphans the pods of a Job by default, which nobody who deletes a federated Job wants. */
-static bool wants_background(const struct fed_type_config *type)
+static bool wants_background(const struct fed_plan_input *in)
 {
-    return strcmp(type->target.group, "batch") == 0 && strcmp(type->target.kind, "Job") == 0;
+    const struct fed_api_resource *target = &in->type->target;
+
+    return plan_behavior(in)->jobs_in_background && strcmp(target->group, "batch") == 0 &&
+           strcmp(target->kind, "Job") == 0;
 }
 
 /* `options` holds only what is honoured; the preconditions of a user win over the uid of the cache. */
@@ -20,7 +25,7 @@ static struct fed_body *delete_body(const struct fed_plan_input *in, struct str 
 
     json_mut_set_str(doc, root, "apiVersion", STR("v1"));
     json_mut_set_str(doc, root, "kind", STR("DeleteOptions"));
-    if (!json_mut_get(root, "propagationPolicy") && wants_background(in->type))
+    if (!json_mut_get(root, "propagationPolicy") && wants_background(in))
         json_mut_set_str(doc, root, "propagationPolicy", STR("Background"));
     preconditions = json_mut_ensure_obj(doc, root, "preconditions");
     if (uid.n && !json_mut_get(preconditions, "uid"))
@@ -59,8 +64,7 @@ static int check_options(yyjson_val *options, struct error **err)
     return 0;
 }
 
-/* The annotation's honoured members as a document; *ret is NULL when there is no annotation. */
-static int parse_options(yyjson_val *fed_object, yyjson_doc **ret, struct error **err)
+int plan_delete_options(yyjson_val *fed_object, yyjson_doc **ret, struct error **err)
 {
     static const char *const honoured[] = { "gracePeriodSeconds", "propagationPolicy", "preconditions" };
     yyjson_val *annotation = json_get(json_path(fed_object, "metadata.annotations"), FED_DELETE_OPTIONS_ANNOTATION);
@@ -106,9 +110,12 @@ static bool is_labelled(const struct fed_member_obj *obj)
     return obj && fed_object_is_managed(obj->root);
 }
 
-/* The cluster may hold the object though its cache does not say so. */
+/* The cluster may hold the object though its cache does not say so. Without DeleteUnselectedClusters only the present
+ * placement counts (Q-26). */
 static bool may_hold(const struct fed_plan_input *in, size_t i, bool selected)
 {
+    if (!plan_behavior(in)->delete_unselected_clusters)
+        return selected;
     return selected || is_labelled(in->clusters[i].obj) || fed_versions_get(in->versions, in->clusters[i].name).n ||
            status_lists(in->object, in->clusters[i].name);
 }
@@ -118,7 +125,35 @@ struct deletion {
     struct fed_plan *plan;
     yyjson_val *options;       /* or NULL */
     const char *options_error; /* or NULL */
+    int64_t deleted_at;        /* seconds since the epoch */
+    int64_t patience_s;        /* or FED_WAIT_FOR_EVER */
 };
+
+/* After which time members may be left behind: the object's annotation, else the controller's setting. */
+static int64_t patience_of(struct deletion *d)
+{
+    yyjson_val *annotation = json_get(json_path(d->in->object, "metadata.annotations"), FED_ORPHAN_UNREACHABLE_ANNOTATION);
+    _cleanup_error_ struct error *err = NULL;
+    int64_t s;
+
+    if (!annotation)
+        return plan_behavior(d->in)->orphan_unreachable_after_s;
+    if (fed_orphan_after_parse(json_str(annotation), &s, &err) == 0)
+        return s;
+    plan_event(d->plan, "Warning", "InvalidOrphanUnreachableAfter",
+               "annotation " FED_ORPHAN_UNREACHABLE_ANNOTATION ": %s (want \"never\" or a duration such as \"10m\")",
+               error_msg(err));
+    return FED_WAIT_FOR_EVER;
+}
+
+/* An unknown time of loss counts as the deletion's. */
+static int64_t leave_at(const struct deletion *d, size_t i)
+{
+    const struct fed_cluster_view *c = &d->in->clusters[i];
+    int64_t since = c->ready ? d->deleted_at : MAX(d->deleted_at, c->unready_since);
+
+    return d->patience_s >= FED_WAIT_FOR_EVER - since ? FED_WAIT_FOR_EVER : since + d->patience_s;
+}
 
 static void delete_in_ready(struct deletion *d, size_t i)
 {
@@ -146,7 +181,10 @@ void fed_plan_delete(const struct fed_plan_input *in, struct fed_plan **ret_plan
 
     /* A placement that cannot be computed selects nothing: what is there counts all the same. */
     (void)plan_place(in, selected, &not_federated, NULL);
-    if (parse_options(in->object, &options, &err) < 0) {
+    d.patience_s = patience_of(&d);
+    if (time_parse_rfc3339(json_path_str(in->object, "metadata.deletionTimestamp"), &d.deleted_at) < 0)
+        d.patience_s = FED_WAIT_FOR_EVER;
+    if (plan_delete_options(in->object, &options, &err) < 0) {
         d.options_error = err->msg;
         plan_event(d.plan, "Warning", "InvalidDeleteOptions", "%s", err->msg);
     }
@@ -156,11 +194,13 @@ void fed_plan_delete(const struct fed_plan_input *in, struct fed_plan **ret_plan
         struct fed_plan_cluster *result = &d.plan->clusters[i];
 
         result->selected = selected[i];
+        result->leave_at = leave_at(&d, i);
         if (!c->ready) {
             result->blocks = may_hold(in, i, selected[i]);
+            result->status = result->blocks ? FED_STATUS_CLUSTER_NOT_READY : NULL;
         } else if (!c->store_ready) {
             result->selected = may_hold(in, i, selected[i]);
-        } else {
+        } else if (selected[i] || plan_behavior(in)->delete_unselected_clusters) {
             delete_in_ready(&d, i);
         }
     }
@@ -168,6 +208,24 @@ void fed_plan_delete(const struct fed_plan_input *in, struct fed_plan **ret_plan
 }
 
 /* --- orphaning --- */
+
+/* The removal of this very object was put off when its cluster was lost. */
+static bool is_put_off(const struct fed_plan_input *in, size_t i)
+{
+    const struct fed_cluster_view *c = &in->clusters[i];
+
+    return !in->object && c->removal && (!c->removal->uid[0] || str_eqc(c->obj->uid, c->removal->uid));
+}
+
+static void plan_put_off(struct fed_plan *p, const struct fed_plan_input *in, size_t i)
+{
+    const struct fed_removal *removal = in->clusters[i].removal;
+
+    if (in->clusters[i].obj->deleting)
+        p->clusters[i].status = FED_STATUS_WAITING_FOR_REMOVAL;
+    else
+        plan_remove(p, in, i, yyjson_doc_get_root(removal->options));
+}
 
 void fed_plan_orphan(const struct fed_plan_input *in, struct fed_plan **ret_plan)
 {
@@ -184,6 +242,8 @@ void fed_plan_orphan(const struct fed_plan_input *in, struct fed_plan **ret_plan
         p->clusters[i].selected = selected[i];
         if (!c->ready)
             p->clusters[i].blocks = selected[i] || is_labelled(c->obj);
+        else if (c->store_ready && is_labelled(c->obj) && is_put_off(in, i))
+            plan_put_off(p, in, i);
         else if (c->store_ready && is_labelled(c->obj) && !c->obj->deleting)
             plan_add_op(p, FED_OP_UNLABEL, i, fed_body_ref(body));
     }

@@ -18,6 +18,11 @@ bool member_is_as_desired(const struct fed_type_config *type, yyjson_val *desire
 
 /* --- plan.c --- */
 
+static inline const struct fed_behavior *plan_behavior(const struct fed_plan_input *in)
+{
+    return in->behavior ? in->behavior : &fed_behavior_default;
+}
+
 /* Takes the text of `v`. */
 struct fed_body *body_of(yyjson_mut_val *v);
 struct fed_body *body_of_text(struct str text);
@@ -42,5 +47,7 @@ int plan_place(const struct fed_plan_input *in, bool *selected, bool *ret_not_fe
 /* Operation that removes an object: DELETE, or for the HOST namespace UNLABEL. `options` is a delete options object or NULL. */
 void plan_remove(struct fed_plan *p, const struct fed_plan_input *in, size_t cluster, yyjson_val *options);
 struct fed_body *body_unlabel(void);
+/* The honoured members of the delete options annotation as a document; *ret is NULL when there is none. -EINVAL. */
+int plan_delete_options(yyjson_val *fed_object, yyjson_doc **ret, struct error **err);
 
 #endif

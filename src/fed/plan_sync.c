@@ -55,6 +55,7 @@ struct live {
     yyjson_val *projection;
     struct str uid, resource_version;
     int64_t generation;
+    bool autoscaled;
 };
 
 static int retain(const struct sync *s, const struct live *live, yyjson_mut_doc *doc, struct error **err)
@@ -65,6 +66,8 @@ static int retain(const struct sync *s, const struct live *live, yyjson_mut_doc 
         .live = live->projection,
         .resource_version = live->resource_version,
         .host_namespace = plan_is_host_namespace(s->in, live->uid),
+        .autoscaled = live->autoscaled,
+        .behavior = s->in->behavior,
     };
 
     return fed_retain(&in, doc, err);
@@ -166,11 +169,12 @@ static bool has_own_owners(const struct sync *s)
 
 /* retainReplicas is not part of the recorded hashes: when it is switched off, the replica count may differ although the
  * version is the one that was written. */
-static bool has_replicas(yyjson_val *fed_object, yyjson_val *desired, yyjson_val *projection)
+static bool has_replicas(const struct fed_plan_input *in, yyjson_val *desired, const struct live *live)
 {
-    yyjson_val *wanted = json_path(desired, "spec.replicas"), *present = json_path(projection, "spec.replicas");
+    const char *path = in->type->replicas_path ? in->type->replicas_path : "spec.replicas";
+    yyjson_val *wanted = json_path(desired, path), *present = json_path(live->projection, "spec.replicas");
 
-    return json_path_bool(fed_object, "spec.retainReplicas", false) || !wanted || !present ||
+    return json_path_bool(in->object, "spec.retainReplicas", false) || live->autoscaled || !wanted || !present ||
            json_equal(wanted, present);
 }
 
@@ -189,7 +193,7 @@ static bool is_plainly_unchanged(struct sync *s, struct str cluster, const struc
         return false;
     if (!fed_overrides_has(s->overrides, cluster) || !json_path(live->projection, "spec.replicas"))
         return has_template_labels(s, live->projection) &&
-               has_replicas(s->in->object, yyjson_doc_get_root(s->base), live->projection);
+               has_replicas(s->in, yyjson_doc_get_root(s->base), live);
     return false;
 }
 
@@ -213,7 +217,7 @@ static enum verdict judge_update(struct sync *s, struct str cluster, const struc
     frozen = json_freeze(built.doc);
     if (same_version)
         unchanged = member_metadata_equal(yyjson_doc_get_root(frozen), live->projection) &&
-                    has_replicas(s->in->object, yyjson_doc_get_root(frozen), live->projection);
+                    has_replicas(s->in, yyjson_doc_get_root(frozen), live);
     else
         unchanged = member_is_as_desired(s->in->type, yyjson_doc_get_root(frozen), live->projection);
     if (!unchanged)
@@ -224,7 +228,7 @@ static enum verdict judge_update(struct sync *s, struct str cluster, const struc
 
 static struct live live_of(const struct fed_member_obj *obj)
 {
-    return (struct live){ obj->root, obj->uid, obj->resource_version, obj->generation };
+    return (struct live){ obj->root, obj->uid, obj->resource_version, obj->generation, obj->autoscaled };
 }
 
 static void plan_update(struct sync *s, size_t i)
@@ -312,6 +316,18 @@ static void plan_selected(struct sync *s, size_t i)
         plan_update(s, i);
 }
 
+/* The delete options are for the end of the federated object, unless switched on for this, too. */
+static void plan_unwanted(struct sync *s, size_t i)
+{
+    _cleanup_json_ yyjson_doc *options = NULL;
+    _cleanup_error_ struct error *err = NULL;
+
+    if (plan_behavior(s->in)->delete_options_on_placement && plan_delete_options(s->in->object, &options, &err) < 0)
+        record_failure(s, i, FED_STATUS_DELETION_FAILED, "delete", "DeleteInClusterFailed", error_msg(err));
+    else
+        plan_remove(s->plan, s->in, i, yyjson_doc_get_root(options));
+}
+
 static void plan_unselected(struct sync *s, size_t i)
 {
     const struct fed_cluster_view *c = &s->in->clusters[i];
@@ -323,7 +339,7 @@ static void plan_unselected(struct sync *s, size_t i)
     if (c->obj->deleting)
         s->plan->clusters[i].status = FED_STATUS_WAITING_FOR_REMOVAL;
     else
-        plan_remove(s->plan, s->in, i, NULL); /* the delete options are for the end of the federated object */
+        plan_unwanted(s, i);
 }
 
 /* --- the whole --- */

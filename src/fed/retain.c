@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/map.h"
+#include "fed/bound.h"
 
 /* Kubernetes puts it on every Namespace and would put it back. */
 #define NAME_LABEL "kubernetes.io/metadata.name"
@@ -32,6 +33,11 @@ bool fed_type_keeps_status(const struct fed_type_config *type)
     struct str group = str_of(type->target.group);
 
     return memchr(type->target.group, '.', group.n) && !str_has_suffix(group, STR(".k8s.io"));
+}
+
+static const struct fed_behavior *behavior_of(const struct fed_retain_input *in)
+{
+    return in->behavior ? in->behavior : &fed_behavior_default;
 }
 
 /* --- metadata --- */
@@ -83,9 +89,9 @@ static int retain_metadata(const struct fed_retain_input *in, yyjson_mut_doc *do
     json_mut_set_str(doc, metadata, "resourceVersion", in->resource_version);
     take_over(doc, metadata, live, "finalizers");
     take_over(doc, metadata, live, "annotations");
-    if (!json_mut_get(metadata, "ownerReferences"))
+    if (behavior_of(in)->keep_owners_and_status && !json_mut_get(metadata, "ownerReferences"))
         take_over(doc, metadata, live, "ownerReferences");
-    if (in->host_namespace)
+    if (in->host_namespace && behavior_of(in)->keep_host_namespace_labels)
         return add_labels(doc, root, labels, NULL, err);
     if (is_core_kind(in->type, "Namespace"))
         return add_labels(doc, root, labels, NAME_LABEL, err);
@@ -270,24 +276,47 @@ static int retain_secrets(const struct fed_retain_input *in, yyjson_mut_doc *doc
     return 0;
 }
 
+static const char *replicas_path(const struct fed_retain_input *in)
+{
+    return in->type->replicas_path ? in->type->replicas_path : "spec.replicas";
+}
+
+/* A template without replica count leaves it to others. */
+static bool replicas_are_open(const struct fed_retain_input *in, yyjson_mut_doc *doc)
+{
+    yyjson_mut_val *v = json_mut_path(yyjson_mut_doc_get_root(doc), replicas_path(in));
+
+    return behavior_of(in)->retain_bound_fields && (!v || yyjson_mut_is_null(v));
+}
+
+static int set_replicas(yyjson_mut_doc *doc, const char *path, int64_t replicas, struct error **err)
+{
+    const char *dot = strrchr(path, '.');
+    _cleanup_free_ char *parent = str_dup(str_n(path, (size_t)(dot - path)));
+    yyjson_mut_val *obj = json_mut_ensure_obj(doc, yyjson_mut_doc_get_root(doc), parent);
+
+    if (!obj)
+        return error_set(err, -EINVAL, "spec.template.%s must be an object", parent);
+    json_mut_set_i64(doc, obj, dot + 1, replicas);
+    return 0;
+}
+
 static int retain_replicas(const struct fed_retain_input *in, yyjson_mut_doc *doc, struct error **err)
 {
     yyjson_val *wanted = json_path(in->fed_object, "spec.retainReplicas");
     yyjson_val *live = json_path(in->live, "spec.replicas");
-    yyjson_mut_val *spec;
+    const char *path = replicas_path(in);
     int64_t replicas;
+    bool keep;
 
     if (!is_absent(wanted) && !yyjson_is_bool(wanted))
         return error_set(err, -EINVAL, "spec.retainReplicas must be true or false");
-    if (!yyjson_is_true(wanted) || !live)
+    keep = yyjson_is_true(wanted) || in->autoscaled || replicas_are_open(in, doc);
+    if (!keep || !live)
         return 0;
     if (json_i64(live, &replicas) < 0)
-        return error_set(err, -EINVAL, "spec.replicas of the cluster object is not an integer");
-    spec = desired_spec(doc, err);
-    if (!spec)
-        return -EINVAL;
-    json_mut_set_i64(doc, spec, "replicas", replicas);
-    return 0;
+        return error_set(err, -EINVAL, "%s of the cluster object is not an integer", path);
+    return set_replicas(doc, path, replicas, err);
 }
 
 static void retain_status(const struct fed_retain_input *in, yyjson_mut_doc *doc)
@@ -295,7 +324,7 @@ static void retain_status(const struct fed_retain_input *in, yyjson_mut_doc *doc
     yyjson_mut_val *root = yyjson_mut_doc_get_root(doc);
     yyjson_val *live = json_get(in->live, "status");
 
-    if (live && fed_type_keeps_status(in->type) && !json_mut_get(root, "status"))
+    if (live && behavior_of(in)->keep_owners_and_status && fed_type_keeps_status(in->type) && !json_mut_get(root, "status"))
         json_mut_set(doc, root, "status", json_mut_copy(doc, live));
 }
 
@@ -311,7 +340,10 @@ int fed_retain(const struct fed_retain_input *in, yyjson_mut_doc *desired, struc
         r = retain_secrets(in, desired, err);
     else
         r = retain_replicas(in, desired, err);
-    if (r == 0)
-        retain_status(in, desired);
-    return r;
+    if (r < 0)
+        return r;
+    retain_status(in, desired);
+    if (behavior_of(in)->retain_bound_fields)
+        bound_retain(in->type, in->live, desired);
+    return 0;
 }

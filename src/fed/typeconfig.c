@@ -239,6 +239,7 @@ struct fed_type_config *fed_type_config_copy(const struct fed_type_config *c)
     copy->target = api_resource_copy(&c->target);
     copy->federated = api_resource_copy(&c->federated);
     copy->status = api_resource_copy(&c->status);
+    copy->replicas_path = mem_strdup(c->replicas_path);
     return copy;
 }
 
@@ -250,6 +251,7 @@ void fed_type_config_free(struct fed_type_config *c)
     api_resource_done(&c->target);
     api_resource_done(&c->federated);
     api_resource_done(&c->status);
+    free(c->replicas_path);
     free(c);
 }
 
@@ -275,6 +277,42 @@ bool fed_type_config_equal(const struct fed_type_config *a, const struct fed_typ
 bool fed_type_is_namespace(const struct fed_type_config *c)
 {
     return c->target.group[0] == '\0' && strcmp(c->target.kind, "Namespace") == 0;
+}
+
+/* --- scale --- */
+
+/* ".spec.a.b" as custom resources may have it: names of letters, digits, "_" and "-", without list indices. */
+static bool is_spec_path(struct str path)
+{
+    static const char prefix[] = ".spec.";
+    size_t run = 0;
+
+    if (!str_has_prefix(path, STR(".spec.")))
+        return false;
+    for (size_t i = sizeof(prefix) - 1; i < path.n; i++) {
+        char c = path.p[i];
+        bool word = (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') || c == '_' || c == '-';
+
+        if (!word && (c != '.' || run == 0))
+            return false;
+        run = word ? run + 1 : 0;
+    }
+    return run > 0;
+}
+
+char *fed_type_replicas_path(const struct fed_type_config *c, yyjson_val *crd)
+{
+    yyjson_val *list = json_path(crd, "spec.versions"), *item;
+    size_t i, n;
+
+    yyjson_arr_foreach(list, i, n, item)
+    {
+        struct str path = json_path_str(item, "subresources.scale.specReplicasPath");
+
+        if (str_eqc(json_path_str(item, "name"), c->target.version))
+            return is_spec_path(path) ? str_dup(str_n(path.p + 1, path.n - 1)) : NULL;
+    }
+    return NULL;
 }
 
 /* --- status --- */

@@ -18,6 +18,7 @@ struct fed_type_config {
     bool has_status_type;
     bool propagation_enabled;
     bool status_collection; /* statusCollection: Enabled */
+    char *replicas_path;    /* of the scale sub-resource, as "spec.size"; NULL: "spec.replicas". Not part of an FTC */
 };
 
 /* Decodes an FTC object with the defaults of controllers.md 3 and checks the result with the rules of api-and-cli.md 4.4.
@@ -28,6 +29,11 @@ int fed_type_config_validate(yyjson_val *ftc, struct error **err);
 struct fed_type_config *fed_type_config_copy(const struct fed_type_config *c);
 void fed_type_config_free(struct fed_type_config *c); /* NULL is fine */
 DEFINE_CLEANUP(struct fed_type_config *, fed_type_config_free)
+
+/* From a CustomResourceDefinition of the target type: the dotted path of the replica count of the version that is federated
+ * (spec.versions[].subresources.scale.specReplicasPath), without its leading dot. Owned; NULL: it has no scale sub-resource,
+ * or a path that cannot be one. */
+char *fed_type_replicas_path(const struct fed_type_config *c, yyjson_val *crd);
 
 /* true when a controller that runs for one would run the same way for the other. */
 bool fed_type_config_equal(const struct fed_type_config *a, const struct fed_type_config *b);
