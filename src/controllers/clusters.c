@@ -52,16 +52,20 @@ static void drop_snapshot(struct clusters *r)
     r->snapshot = NULL;
 }
 
-static yyjson_doc *labels_of(const struct cluster *c)
+static void fill_entry(struct cluster_entry *e, const struct cluster *c)
 {
     _cleanup_json_ yyjson_doc *doc = NULL;
+    e->name = mem_strdup(c->name);
+    e->ready = c->ready;
     if (json_parse(kube_object_body(c->object), &doc, NULL) < 0)
-        return NULL;
-    yyjson_val *labels = json_path(yyjson_doc_get_root(doc), "metadata.labels");
+        return;
+    yyjson_val *root = yyjson_doc_get_root(doc), *labels = json_path(root, "metadata.labels");
+    if (!c->ready)
+        e->unready_since = fed_cluster_unready_since(root);
     if (!yyjson_is_obj(labels))
-        return NULL;
+        return;
     _cleanup_json_mut_ yyjson_mut_doc *copy = json_mut_doc_of(labels);
-    return json_freeze(copy);
+    e->labels_doc = json_freeze(copy);
 }
 
 struct cluster_snapshot *clusters_snapshot(struct clusters *r)
@@ -72,12 +76,8 @@ struct cluster_snapshot *clusters_snapshot(struct clusters *r)
         struct cluster_snapshot *s = mem_zalloc(sizeof(*s) + n * sizeof(s->v[0]));
         s->refs = 1;
         s->n = n;
-        for (size_t i = 0; i < n; i++) {
-            const struct cluster *c = sorted[i].val;
-            s->v[i].name = mem_strdup(c->name);
-            s->v[i].labels_doc = labels_of(c);
-            s->v[i].ready = c->ready;
-        }
+        for (size_t i = 0; i < n; i++)
+            fill_entry(&s->v[i], sorted[i].val);
         free(sorted);
         r->snapshot = s;
     }
@@ -148,7 +148,9 @@ static void on_unauthorized(void *arg, struct kube_client *client)
 static int build_config(const struct cluster *c, struct str token, struct kube_config **ret, struct error **err)
 {
     _cleanup_kube_config_ struct kube_config *config = kube_config_new();
-    config->server = mem_strdup(c->spec->api_endpoint);
+    bool plain = c->registry->config.plain_http_default && c->spec->scheme_assumed && c->spec->ca_pem.n == 0;
+    config->server = plain ? mem_printf("http%s", c->spec->api_endpoint + strlen("https"))
+                           : mem_strdup(c->spec->api_endpoint);
     if (c->spec->proxy_url && c->spec->proxy_url[0])
         config->proxy_url = mem_strdup(c->spec->proxy_url);
     config->tls_skip = c->spec->tls_skip;

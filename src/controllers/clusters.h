@@ -33,6 +33,7 @@ struct cluster_entry {
     char *name;
     yyjson_doc *labels_doc; /* its root is metadata.labels; NULL: none */
     bool ready;
+    int64_t unready_since; /* !ready: seconds since the epoch, or 0 */
 };
 struct cluster_snapshot {
     unsigned refs;
@@ -61,6 +62,7 @@ struct clusters_config {
     struct kube_client *host;
     struct event_recorder *events;
     const char *system_namespace;
+    bool plain_http_default; /* Q-07 as in KubeFed: an endpoint without scheme and CA bundle is dialled in plain text */
     void (*on_synced)(void *arg);
     void *arg;
 };

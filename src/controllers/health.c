@@ -97,8 +97,12 @@ static void report(struct patient *p)
         _cleanup_json_mut_ yyjson_mut_doc *status = NULL;
         yyjson_val *stored = json_get(yyjson_doc_get_root(doc), "status");
         /* After a change of the connection even the message alone is news. */
-        struct fed_health_settings settings = { h->config.failure_threshold, h->config.success_threshold,
-                                                p->changed ? 0 : h->config.heartbeat_s };
+        struct fed_health_settings settings = {
+            .failure_threshold = h->config.failure_threshold,
+            .success_threshold = h->config.success_threshold,
+            .by_age_of_report = h->config.by_age_of_report,
+            .heartbeat_s = p->changed ? 0 : h->config.heartbeat_s,
+        };
         p->changed = false;
         if (fed_health_report(p->state, &settings, &p->probe, stored, &status))
             write_status(p, status);

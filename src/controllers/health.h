@@ -14,7 +14,8 @@ struct health_config {
     const char *system_namespace;
     uint64_t period_ms, timeout_ms;
     int64_t failure_threshold, success_threshold;
-    int64_t heartbeat_s; /* lastProbeTime is written at least this often (P-09) */
+    bool by_age_of_report; /* Q-11 as in KubeFed, see fed_health_settings */
+    int64_t heartbeat_s;   /* lastProbeTime is written at least this often (P-09) */
 };
 struct health;
 struct health *health_start(const struct health_config *config);

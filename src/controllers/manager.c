@@ -28,18 +28,31 @@ static void on_versions_loaded(void *arg)
         type_configs_poke(m->types);
 }
 
+static void on_removals_loaded(void *arg)
+{
+    struct manager *m = arg;
+    if (m->types)
+        type_configs_poke(m->types);
+}
+
 static void start_shared(struct manager *m, struct kube_client *host)
 {
     m->env.events = event_recorder_new(host);
     m->env.clusters = clusters_start(&(struct clusters_config){ .host = host,
                                                                 .events = m->env.events,
                                                                 .system_namespace = m->system_namespace,
+                                                                .plain_http_default = !m->env.behavior.https_by_default,
                                                                 .on_synced = on_clusters_synced,
                                                                 .arg = m });
     struct str limited = m->env.namespace_scoped ? str_of(m->system_namespace) : STR_NULL;
     m->env.namespaces = namespaces_start(host, limited);
     m->env.versions = version_store_start(
         &(struct version_store_config){ .client = host, .ns = limited, .on_loaded = on_versions_loaded, .arg = m });
+    m->env.removals = removals_start(&(struct removals_config){ .host = host,
+                                                                .clusters = m->env.clusters,
+                                                                .system_namespace = m->system_namespace,
+                                                                .on_loaded = on_removals_loaded,
+                                                                .arg = m });
 }
 
 static int64_t heartbeat_s(const struct fed_config *config)
@@ -48,7 +61,8 @@ static int64_t heartbeat_s(const struct fed_config *config)
     return MAX(MIN(HEARTBEAT_PROBES * period, (int64_t)HEARTBEAT_MAX_S), period);
 }
 
-struct manager *manager_start(struct kube_client *host, const struct fed_config *config, const char *system_namespace)
+struct manager *manager_start(struct kube_client *host, const struct fed_config *config,
+                              const struct fed_behavior *behavior, const char *system_namespace)
 {
     struct manager *m = mem_zalloc(sizeof(*m));
     m->system_namespace = mem_strdup(system_namespace);
@@ -59,6 +73,7 @@ struct manager *manager_start(struct kube_client *host, const struct fed_config 
         .namespace_scoped = config->namespaced,
         .adopt = config->adopt_resources,
         .raw_status = config->raw_status_collection,
+        .behavior = *behavior,
         .max_passes = MAX_PASSES,
         .unavailable_delay_ms = (uint64_t)(config->unavailable_delay_ns / NSEC_PER_MS),
     };
@@ -73,6 +88,7 @@ struct manager *manager_start(struct kube_client *host, const struct fed_config 
         .failure_threshold = config->failure_threshold,
         .success_threshold = config->success_threshold,
         .heartbeat_s = heartbeat_s(config),
+        .by_age_of_report = !behavior->consecutive_probes,
     });
     if (config->push_reconciler)
         m->types = type_configs_start(&m->env);
@@ -85,6 +101,7 @@ void manager_free(struct manager *m)
         return;
     type_configs_free(m->types);
     health_free(m->health);
+    removals_free(m->env.removals);
     version_store_free(m->env.versions);
     namespaces_free(m->env.namespaces);
     clusters_free(m->env.clusters);

@@ -2,12 +2,14 @@
 #ifndef CONTROLLERS_MANAGER_H
 #define CONTROLLERS_MANAGER_H
 
+#include "fed/behavior.h"
 #include "fed/config.h"
 #include "kube/client.h"
 
 struct manager;
-/* host must outlive the manager; config is copied. */
-struct manager *manager_start(struct kube_client *host, const struct fed_config *config, const char *system_namespace);
+/* host must outlive the manager; the rest is copied. */
+struct manager *manager_start(struct kube_client *host, const struct fed_config *config,
+                              const struct fed_behavior *behavior, const char *system_namespace);
 void manager_free(struct manager *m); /* stops everything at once; running requests are cancelled */
 
 /* Reads the KubeFedConfig `kubefed`, or creates it with defaults when there is none (controllers.md 1.3). Sequential. */

@@ -38,11 +38,22 @@ static void enqueue_member_objects(struct sync *s)
     for (size_t i = 0; map_next(&s->members, &i, &e);) {
         struct sync_member *m = e.val;
         struct kube_object *o;
+        sync_enqueue_removals(s, str_of(m->name));
         for (size_t j = 0; kube_informer_next(m->informer, &j, &o);) {
             _cleanup_free_ char *key = sync_fed_key(s, kube_object_key(o));
             sync_enqueue(s, str_of(key));
         }
     }
+}
+
+static void enqueue_removal(void *arg, struct str key)
+{
+    sync_enqueue(arg, key);
+}
+
+void sync_enqueue_removals(struct sync *s, struct str cluster)
+{
+    removals_each(s->env->removals, cluster, str_of(s->type->name), enqueue_removal, s);
 }
 
 static bool in_namespace(struct str key, struct str ns)
@@ -71,7 +82,7 @@ static void enqueue_failing(struct sync *s, struct str ns)
 static bool caches_ready(const struct sync *s)
 {
     if (kube_informer_state(s->objects) != KUBE_INFORMER_SYNCED || !clusters_synced(s->env->clusters) ||
-        !version_store_loaded(s->env->versions))
+        !version_store_loaded(s->env->versions) || !removals_loaded(s->env->removals))
         return false;
     if ((s->is_namespace || s->target.namespaced) && !namespaces_synced(s->env->namespaces))
         return false;
@@ -151,6 +162,7 @@ static void on_cluster(void *arg, struct cluster *c, enum cluster_event event)
         else if (c->client)
             sync_member_connect(s, c);
         sync_enqueue_all(s);
+        sync_enqueue_removals(s, str_of(c->name));
         break;
     }
     case CLUSTER_UNREADY:

@@ -7,7 +7,9 @@
 
 #include "controllers/clusters.h"
 #include "controllers/namespaces.h"
+#include "controllers/removals.h"
 #include "controllers/versions.h"
+#include "fed/behavior.h"
 #include "fed/typeconfig.h"
 #include "kube/events.h"
 
@@ -16,11 +18,13 @@ struct sync_env {
     struct clusters *clusters;
     struct namespaces *namespaces;
     struct version_store *versions;
+    struct removals *removals;
     struct event_recorder *events;
     const char *system_namespace;
-    bool namespace_scoped;         /* only system_namespace is handled */
-    bool adopt;                    /* take over objects that exist already */
-    bool raw_status;               /* collect the status of member objects */
+    bool namespace_scoped; /* only system_namespace is handled */
+    bool adopt;            /* take over objects that exist already */
+    bool raw_status;       /* collect the status of member objects */
+    struct fed_behavior behavior;
     unsigned max_passes;           /* passes of one type at once */
     uint64_t unavailable_delay_ms; /* from a cluster becoming unready to its objects showing it */
 };

@@ -8,9 +8,12 @@
 #include "base/rtime.h"
 #include "controllers/sync_internal.h"
 #include "fed/names.h"
+#include "fed/status.h"
 
 /* How old an object may be of which sync_vanished is said. */
 #define VANISHED_MAX_S 60
+/* A removal that takes longer than this is shown in the status. */
+#define REMAINING_SHOWN_S 10
 #define NOT_READY_MESSAGE "the following clusters were not ready: "
 
 /* One live GET before the finalizer goes. */
@@ -18,10 +21,8 @@ struct verification {
     struct list link;
     struct pass *pass;
     struct kube_call *call;
-    bool failed;
+    size_t cluster;
 };
-
-static void deletion_applied(struct pass *p);
 
 static void drop_versions(const struct pass *p)
 {
@@ -39,6 +40,156 @@ static void finalizer_removed(struct pass *p)
 static void remove_finalizer(struct pass *p)
 {
     pass_patch_finalizer(p, false, finalizer_removed);
+}
+
+/* --- names --- */
+
+/* Names of clusters for which `want` holds, joined by ", ". Owned; NULL when there is none. */
+static char *name_list(const struct pass *p, bool (*want)(const struct pass *p, size_t i))
+{
+    _cleanup_buf_ struct buf names = BUF_INIT(BUF_MAX_DEFAULT);
+    for (size_t i = 0; i < p->clusters->n; i++)
+        if (want(p, i))
+            buf_printf(&names, "%s%s", names.n ? ", " : "", p->clusters->v[i].name);
+    return names.n ? buf_take(&names, NULL) : NULL;
+}
+
+static bool is_blocked(const struct pass *p, size_t i)
+{
+    return p->plan->clusters[i].blocks && !p->left_behind[i];
+}
+
+static bool is_remaining(const struct pass *p, size_t i)
+{
+    const char *status = p->results[i].status;
+    return status && strcmp(status, FED_STATUS_WAITING_FOR_REMOVAL) == 0;
+}
+
+static bool is_failed(const struct pass *p, size_t i)
+{
+    const char *status = p->results[i].status;
+    return status && status[0] && !is_remaining(p, i) && !p->plan->clusters[i].blocks && !p->left_behind[i];
+}
+
+static bool is_left_behind(const struct pass *p, size_t i)
+{
+    return p->left_behind[i];
+}
+
+static bool holds_up(const struct pass *p, size_t i)
+{
+    return is_blocked(p, i) || is_failed(p, i) || is_remaining(p, i);
+}
+
+/* --- members that cannot be reached (docs/propagation.md) --- */
+
+/* Puts the removal off where that is due; says when it will be for the next of the others, or FED_WAIT_FOR_EVER. */
+static int64_t leave_behind(struct pass *p)
+{
+    int64_t now = time_wall_s(), next = FED_WAIT_FOR_EVER;
+    for (size_t i = 0; i < p->clusters->n; i++) {
+        if (!is_blocked(p, i) && !is_failed(p, i))
+            continue;
+        p->left_behind[i] = p->plan->clusters[i].leave_at <= now;
+        if (!p->left_behind[i])
+            next = MIN(next, p->plan->clusters[i].leave_at);
+    }
+    return next;
+}
+
+static void announce(struct pass *p, const char *names)
+{
+    _cleanup_free_ char *message = mem_printf(
+        "Waiting for managed resources to be removed from the following clusters: %s", names);
+    pass_event(p, "Normal", "WaitForRemovalInCluster", str_of(message));
+}
+
+/* Something is still there or unknown: the status says where, and the pass comes again. */
+static void hold(struct pass *p, int64_t next)
+{
+    _cleanup_free_ char *names = name_list(p, holds_up);
+    int64_t now = time_wall_s();
+    if (names && !fed_status_shows_propagation(yyjson_doc_get_root(p->doc), "False"))
+        announce(p, names); /* said once, not with every attempt */
+    if (next != FED_WAIT_FOR_EVER)
+        workqueue_add_after(p->sync->queue, str_of(p->key), (uint64_t)MAX(next - now, (int64_t)1) * 1000);
+    pass_write_status(p, PASS_RETRY);
+}
+
+static struct fed_removal *removal_of(const struct pass *p, size_t i)
+{
+    struct cluster *c = clusters_find(p->sync->env->clusters, str_of(p->clusters->v[i].name));
+    struct fed_removal *entry = mem_zalloc(sizeof(*entry));
+    entry->type = mem_strdup(p->sync->type->name);
+    entry->key = mem_strdup(p->key);
+    entry->uid = str_dup(p->views[i].obj ? p->views[i].obj->uid : STR(""));
+    entry->cluster_uid = str_dup(c ? kube_object_uid(c->object) : STR(""));
+    (void)fed_delete_options(yyjson_doc_get_root(p->doc), &entry->options, NULL);
+    entry->since = time_wall_s();
+    return entry;
+}
+
+static void on_remembered(void *arg, const struct error *err)
+{
+    struct pass *p = arg;
+    _cleanup_free_ char *names = name_list(p, is_left_behind);
+    if (!err) {
+        _cleanup_free_ char *message = mem_printf(
+            "Left behind in clusters that cannot be reached: %s; removed there when they return", names);
+        log_warning("%s \"%s\": %s", p->sync->type->federated.kind, p->key, message);
+        pass_event(p, "Warning", "LeftInUnreachableCluster", str_of(message));
+        remove_finalizer(p);
+        return;
+    }
+    log_warning("%s \"%s\": its removal from %s cannot be put off: %s", p->sync->type->federated.kind, p->key, names,
+                error_msg(err));
+    for (size_t i = 0; i < p->clusters->n; i++)
+        if (p->left_behind[i])
+            removals_drop(p->sync->env->removals, str_of(p->clusters->v[i].name), str_of(p->sync->type->name),
+                          str_of(p->key));
+    pass_end(p, PASS_RETRY);
+}
+
+/* Every member that answered is clean: what is put off must be remembered before the finalizer goes. */
+static void conclude(struct pass *p)
+{
+    bool any = false;
+    for (size_t i = 0; i < p->clusters->n; i++) {
+        if (!p->left_behind[i])
+            continue;
+        any = true;
+        removals_put(p->sync->env->removals, str_of(p->clusters->v[i].name), removal_of(p, i));
+    }
+    if (!any) {
+        remove_finalizer(p);
+        return;
+    }
+    p->stored = (struct removals_waiter){ .fn = on_remembered, .arg = p };
+    removals_store(p->sync->env->removals, &p->stored);
+}
+
+/* --- removals that were put off --- */
+
+static bool is_done(const struct pass *p, size_t i)
+{
+    return p->views[i].removal && p->views[i].ready && p->views[i].store_ready && !is_failed(p, i) &&
+           !is_remaining(p, i);
+}
+
+/* The federated object is gone and every member that can be asked has answered. */
+static void settle_removals(struct pass *p)
+{
+    bool left = false;
+    for (size_t i = 0; i < p->clusters->n; i++) {
+        left |= is_blocked(p, i) || is_failed(p, i);
+        if (!is_done(p, i))
+            continue;
+        log_info("%s \"%s\": its removal from cluster \"%s\", which was put off, is done",
+                 p->sync->type->federated.kind, p->key, p->clusters->v[i].name);
+        removals_drop(p->sync->env->removals, str_of(p->clusters->v[i].name), str_of(p->sync->type->name),
+                      str_of(p->key));
+    }
+    pass_end(p, left ? PASS_RETRY : PASS_DONE);
 }
 
 /* --- verification --- */
@@ -59,10 +210,16 @@ void pass_cancel_verifications(struct pass *p)
 
 static void verified(struct pass *p)
 {
-    if (p->still_there)
-        pass_end(p, PASS_RETRY);
+    if (!p->object) {
+        settle_removals(p);
+        return;
+    }
+    int64_t next = p->still_there ? leave_behind(p) : FED_WAIT_FOR_EVER;
+    _cleanup_free_ char *left = name_list(p, holds_up);
+    if (left)
+        hold(p, next);
     else
-        remove_finalizer(p);
+        conclude(p);
 }
 
 /* The host's own namespace, seen through a member that is the host itself: it goes after the federated object, label or not
@@ -88,13 +245,16 @@ static void on_verified(void *arg, const struct kube_response *resp, const struc
 {
     struct verification *v = arg;
     struct pass *p = v->pass;
+    struct pass_result *r = &p->results[v->cluster];
     v->call = NULL;
     verification_free(v);
     if (err && err->code != -ENOENT) {
         p->still_there = true;
+        r->status = FED_STATUS_RETRIEVAL_FAILED;
         log_warning("%s \"%s\": cannot verify its removal: %s", p->sync->type->federated.kind, p->key, error_msg(err));
     } else if (!err && is_left(p, resp)) {
         p->still_there = true;
+        r->status = FED_STATUS_DELETION_FAILED;
         log_verbose(1, "%s \"%s\": a member still has its object", p->sync->type->federated.kind, p->key);
     }
     if (--p->verifying == 0)
@@ -107,6 +267,7 @@ static void verify_cluster(struct pass *p, size_t i)
     struct cluster *c = clusters_find(s->env->clusters, str_of(p->clusters->v[i].name));
     if (!c || !c->client) {
         p->still_there = true;
+        p->results[i].status = FED_STATUS_CLIENT_RETRIEVAL_FAILED;
         return;
     }
     _cleanup_free_ char *target = sync_member_key(s, str_of(p->key));
@@ -119,6 +280,7 @@ static void verify_cluster(struct pass *p, size_t i)
     struct kube_request req = { .method = "GET", .path = str_of(path), .timeout_ms = MEMBER_TIMEOUT_MS };
     struct verification *v = mem_zalloc(sizeof(*v));
     v->pass = p;
+    v->cluster = i;
     list_add_tail(&p->verifications, &v->link);
     p->verifying++;
     v->call = kube_call(c->client, &req, on_verified, v);
@@ -130,7 +292,18 @@ static void verify(struct pass *p)
 {
     p->verifying = 1;
     for (size_t i = 0; i < p->clusters->n; i++)
-        if (p->plan->clusters[i].selected && !p->results[i].confirmed)
+        if (p->plan->clusters[i].selected && !p->results[i].confirmed && !p->left_behind[i])
+            verify_cluster(p, i);
+    if (--p->verifying == 0)
+        verified(p);
+}
+
+/* A cache may not show yet what was created while its member was lost. */
+static void verify_removals(struct pass *p)
+{
+    p->verifying = 1;
+    for (size_t i = 0; i < p->clusters->n; i++)
+        if (is_done(p, i) && !p->results[i].confirmed)
             verify_cluster(p, i);
     if (--p->verifying == 0)
         verified(p);
@@ -138,68 +311,51 @@ static void verify(struct pass *p)
 
 /* --- deletion --- */
 
-/* Names of clusters for which `want` holds, joined by ", ". Owned; NULL when there is none. */
-static char *name_list(const struct pass *p, bool (*want)(const struct pass *p, size_t i))
+/* A member takes its time (finalizers of others, a namespace with content). Who waits for long sees it in the status. */
+static void recheck(struct pass *p, const char *remaining)
 {
-    _cleanup_buf_ struct buf names = BUF_INIT(BUF_MAX_DEFAULT);
-    for (size_t i = 0; i < p->clusters->n; i++)
-        if (want(p, i))
-            buf_printf(&names, "%s%s", names.n ? ", " : "", p->clusters->v[i].name);
-    return names.n ? buf_take(&names, NULL) : NULL;
-}
-
-static bool is_blocked(const struct pass *p, size_t i)
-{
-    return p->plan->clusters[i].blocks;
-}
-
-static bool is_remaining(const struct pass *p, size_t i)
-{
-    const char *status = p->results[i].status;
-    return status && strcmp(status, FED_STATUS_WAITING_FOR_REMOVAL) == 0;
-}
-
-static bool is_failed(const struct pass *p, size_t i)
-{
-    const char *status = p->results[i].status;
-    return status && status[0] && !is_remaining(p, i) && !is_blocked(p, i);
+    int64_t since = time_wall_s();
+    (void)time_parse_rfc3339(json_path_str(yyjson_doc_get_root(p->doc), "metadata.deletionTimestamp"), &since);
+    announce(p, remaining);
+    if (time_wall_s() - since >= REMAINING_SHOWN_S)
+        pass_write_status(p, PASS_RECHECK);
+    else
+        pass_end(p, PASS_RECHECK);
 }
 
 static void deletion_applied(struct pass *p)
 {
+    int64_t next = leave_behind(p);
     _cleanup_free_ char *blocked = name_list(p, is_blocked);
     _cleanup_free_ char *failed = name_list(p, is_failed);
     _cleanup_free_ char *remaining = name_list(p, is_remaining);
     if (blocked) {
         log_warning("Deletion of %s \"%s\" waits: " NOT_READY_MESSAGE "%s", p->sync->type->federated.kind, p->key,
                     blocked);
-        pass_end(p, PASS_RETRY);
+        hold(p, next);
     } else if (failed) {
         log_warning("Deletion of %s \"%s\" failed in: %s", p->sync->type->federated.kind, p->key, failed);
-        pass_end(p, PASS_RETRY);
+        hold(p, next);
     } else if (remaining) {
-        _cleanup_free_ char *message = mem_printf(
-            "Waiting for managed resources to be removed from the following clusters: %s", remaining);
-        pass_event(p, "Normal", "WaitForRemovalInCluster", str_of(message));
-        pass_end(p, PASS_RECHECK);
+        recheck(p, remaining);
     } else {
         verify(p);
     }
 }
 
+/* Nothing holds a federated object that asks for orphaning (5.11 step 3): where the label could not be removed now, the pass
+ * for the object that is gone removes it as soon as the member can be reached. */
 static void orphaned(struct pass *p)
 {
     _cleanup_free_ char *blocked = name_list(p, is_blocked);
     _cleanup_free_ char *failed = name_list(p, is_failed);
-    if (blocked || failed) {
+    if (blocked || failed)
         log_warning("%s \"%s\": the managed label could not be removed in: %s%s%s", p->sync->type->federated.kind,
                     p->key, blocked ? blocked : "", blocked && failed ? ", " : "", failed ? failed : "");
-        pass_end(p, PASS_RETRY);
-    } else if (p->object) {
+    if (p->object)
         remove_finalizer(p);
-    } else {
-        pass_end(p, PASS_DONE);
-    }
+    else
+        verify_removals(p);
 }
 
 void pass_delete(struct pass *p)

@@ -63,7 +63,7 @@ static void on_status(void *arg, const struct kube_response *resp, const struct 
     _cleanup_json_ yyjson_doc *doc = NULL;
     if (json_parse(resp->body, &doc, NULL) == 0)
         kube_informer_learn(p->sync->objects, yyjson_doc_get_root(doc));
-    pass_end(p, outcome_of(p));
+    pass_end(p, p->outcome);
 }
 
 static void send_status(struct pass *p, yyjson_mut_doc *status)
@@ -100,14 +100,8 @@ static yyjson_val *newest_status(struct pass *p)
     return json_get(yyjson_doc_get_root(p->doc), "status");
 }
 
-void pass_finish(struct pass *p)
+void pass_write_status(struct pass *p, enum pass_outcome outcome)
 {
-    if (kube_informer_get(p->sync->objects, str_of(p->key)))
-        remember_versions(p);
-    if (superseded(p)) {
-        pass_end(p, outcome_of(p));
-        return;
-    }
     size_t n = p->clusters->n, used = 0;
     struct fed_status_cluster *list = mem_array(n, sizeof(*list));
     bool updated = false;
@@ -131,8 +125,19 @@ void pass_finish(struct pass *p)
     _cleanup_json_mut_ yyjson_mut_doc *status = NULL;
     bool changed = fed_status_make(&in, &status);
     free(list);
+    p->outcome = outcome;
     if (changed)
         send_status(p, status);
     else
+        pass_end(p, outcome);
+}
+
+void pass_finish(struct pass *p)
+{
+    if (kube_informer_get(p->sync->objects, str_of(p->key)))
+        remember_versions(p);
+    if (superseded(p))
         pass_end(p, outcome_of(p));
+    else
+        pass_write_status(p, outcome_of(p));
 }

@@ -49,6 +49,13 @@ struct sync {
     struct loop_timer fan_out_timer;
 };
 
+enum pass_outcome {
+    PASS_DONE,
+    PASS_RETRY,      /* with backoff */
+    PASS_AGAIN_SOON, /* a conflict: at once, nearly */
+    PASS_RECHECK,    /* in 10 s, should no event come earlier */
+};
+
 struct pass_result {
     const char *status; /* fed status string; NULL: the cluster is not in the status */
     char *error;        /* for the log and event, or NULL */
@@ -84,19 +91,18 @@ struct pass {
     void (*then)(struct pass *p);    /* after the finalizer request */
     unsigned verifying;              /* live GETs of a deletion under way */
     struct list verifications;
-    bool still_there; /* a verification found a labelled object */
+    bool still_there;              /* a verification found a labelled object, or could not be made */
+    bool *left_behind;             /* deletion, clusters->n: the removal there is put off */
+    struct removals_waiter stored; /* until that is remembered */
+    enum pass_outcome outcome;     /* when the status is written */
 };
 
 /* sync.c */
 void sync_enqueue(struct sync *s, struct str key);
 void sync_enqueue_all(struct sync *s);
+/* What was put off in that cluster. */
+void sync_enqueue_removals(struct sync *s, struct str cluster);
 /* Ends a pass: frees it and tells the queue. */
-enum pass_outcome {
-    PASS_DONE,
-    PASS_RETRY,      /* with backoff */
-    PASS_AGAIN_SOON, /* a conflict: at once, nearly */
-    PASS_RECHECK,    /* in 10 s, should no event come earlier */
-};
 void pass_end(struct pass *p, enum pass_outcome outcome);
 
 /* sync_members.c */
@@ -129,6 +135,8 @@ void apply_cancel_all(struct sync *s);
 
 /* sync_finish.c */
 void pass_finish(struct pass *p);
+/* Writes the status that follows from the results when it differs, then ends the pass. */
+void pass_write_status(struct pass *p, enum pass_outcome outcome);
 
 /* sync_delete.c */
 void pass_delete(struct pass *p);

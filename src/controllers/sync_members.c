@@ -49,10 +49,12 @@ static void on_state(void *arg, enum kube_informer_state state, const struct err
         log_warning("Cluster %s: cannot list %s: %s", m->name, s->type->target.plural, error_msg(err));
     if (state == KUBE_INFORMER_LISTING)
         return;
-    if (!s->open)
+    if (!s->open) {
         sync_poke(s);
-    else
-        sync_enqueue_all(s);
+        return;
+    }
+    sync_enqueue_all(s);
+    sync_enqueue_removals(s, str_of(m->name));
 }
 
 static void project(void *arg, yyjson_val *live, yyjson_mut_doc *out)

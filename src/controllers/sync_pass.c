@@ -39,6 +39,7 @@ static void pass_clear_gathered(struct pass *p)
     free(p->members);
     free(p->views);
     free(p->results);
+    free(p->left_behind);
     fed_plan_free(p->plan);
     fed_versions_free(p->versions);
     yyjson_doc_free(p->versions_doc);
@@ -51,6 +52,7 @@ void pass_end(struct pass *p, enum pass_outcome outcome)
     struct sync *s = p->sync;
     apply_release(p);
     pass_cancel_verifications(p);
+    removals_unwait(&p->stored);
     if (p->host_call)
         kube_call_cancel(p->host_call);
     _cleanup_free_ char *key = TAKE_PTR(p->key);
@@ -110,6 +112,9 @@ static void gather_member(struct pass *p, size_t i)
     v->name = str_of(entry->name);
     v->labels = entry->labels_doc ? yyjson_doc_get_root(entry->labels_doc) : NULL;
     v->ready = entry->ready;
+    v->unready_since = entry->unready_since;
+    if (!p->object)
+        v->removal = removals_find(s->env->removals, v->name, str_of(s->type->name), str_of(p->key));
     struct sync_member *m = sync_member_find(s, v->name);
     struct cluster *c = clusters_find(s->env->clusters, v->name);
     if (!m) {
@@ -189,6 +194,7 @@ static void gather(struct pass *p)
     p->member_docs = mem_array(n, sizeof(*p->member_docs));
     p->member_objects = mem_array(n, sizeof(*p->member_objects));
     p->results = mem_array(n, sizeof(*p->results));
+    p->left_behind = mem_array(n, sizeof(*p->left_behind));
     p->input = (struct fed_plan_input){
         .type = s->type,
         .namespace_scoped = s->env->namespace_scoped,
@@ -198,6 +204,7 @@ static void gather(struct pass *p)
         .n_clusters = n,
         .adopt = s->env->adopt,
         .raw_status = s->env->raw_status && s->type->status_collection,
+        .behavior = &s->env->behavior,
     };
     for (size_t i = 0; i < n; i++)
         gather_member(p, i);
@@ -377,6 +384,8 @@ void sync_process(void *arg, struct str key)
     struct kube_object *vanished = o ? NULL : map_get(&s->vanished, key);
     if (o)
         kube_object_unref(map_remove(&s->vanished, key)); /* there is a successor */
+    if (o && !o->deleting)
+        removals_drop_key(s->env->removals, str_of(s->type->name), key); /* it decides what happens there now */
     struct pass *p = pass_new(s, key, o ? o : vanished);
     if ((s->is_namespace || s->target.namespaced) && !namespaces_synced(s->env->namespaces)) {
         pass_end(p, PASS_AGAIN_SOON); /* an unknown placement must not look like an empty one */

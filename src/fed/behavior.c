@@ -46,7 +46,8 @@ static int unknown(struct str name, struct error **err)
 
     for (size_t i = 0; i < ARRAY_SIZE(switches); i++)
         buf_printf(&names, "%s%s", i ? ", " : "", switches[i].name);
-    return error_set(err, -EINVAL, "unknown behavior \"%.*s\" (there are: %s)", (int)MIN(name.n, (size_t)64), name.p, names.p);
+    return error_set(err, -EINVAL, "unknown behavior \"%.*s\" (there are: %s)", (int)MIN(name.n, (size_t)64), name.p,
+                     names.p);
 }
 
 static int parse_item(struct str item, struct fed_behavior *b, struct error **err)

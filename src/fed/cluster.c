@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/encode.h"
+#include "base/rtime.h"
 #include "fed/names.h"
 #include "fed/violations.h"
 
@@ -24,6 +25,7 @@ static void decode_endpoint(struct violations *v, yyjson_val *spec, struct fed_c
 
     if (fed_endpoint_parse(endpoint, &c->api_endpoint, &e) < 0)
         violations_add(v, "spec.apiEndpoint", "%s", e->msg);
+    c->scheme_assumed = c->api_endpoint && !str_contains(endpoint, STR("://"));
 }
 
 static void decode_ca(struct violations *v, yyjson_val *spec, struct fed_cluster *c)
@@ -159,4 +161,18 @@ bool fed_cluster_is_ready(yyjson_val *kfc)
             return true;
     }
     return false;
+}
+
+int64_t fed_cluster_unready_since(yyjson_val *kfc)
+{
+    yyjson_val *list = json_path(kfc, "status.conditions"), *item;
+    int64_t latest = 0, at;
+    size_t i, n;
+
+    yyjson_arr_foreach(list, i, n, item)
+    {
+        if (time_parse_rfc3339(json_path_str(item, "lastTransitionTime"), &at) == 0)
+            latest = MAX(latest, at);
+    }
+    return latest;
 }

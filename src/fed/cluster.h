@@ -12,12 +12,13 @@ enum fed_tls_skip {
 };
 
 struct fed_cluster {
-    char *name;         /* metadata.name, "" when absent */
-    char *api_endpoint; /* URL with scheme http or https; "https://" is put before an endpoint without one */
-    char *secret_name;  /* in the system namespace */
-    char *proxy_url;    /* NULL: none */
-    struct str ca_pem;  /* owned with the rest; empty: the system's roots */
-    unsigned tls_skip;  /* enum fed_tls_skip bits */
+    char *name;          /* metadata.name, "" when absent */
+    char *api_endpoint;  /* URL with scheme http or https; "https://" is put before an endpoint without one */
+    bool scheme_assumed; /* the endpoint had none */
+    char *secret_name;   /* in the system namespace */
+    char *proxy_url;     /* NULL: none */
+    struct str ca_pem;   /* owned with the rest; empty: the system's roots */
+    unsigned tls_skip;   /* enum fed_tls_skip bits */
 };
 
 /* Decodes and checks spec with the rules of api-and-cli.md 4.4; *ret is owned. -EINVAL: the message lists all violations
@@ -28,6 +29,10 @@ DEFINE_CLEANUP(struct fed_cluster *, fed_cluster_free)
 
 /* Condition Ready is True. */
 bool fed_cluster_is_ready(yyjson_val *kfc);
+
+/* When a cluster that is not ready was lost: the latest lastTransitionTime of its conditions, in seconds since the epoch; 0
+ * when there is none. */
+int64_t fed_cluster_unready_since(yyjson_val *kfc);
 
 /* Endpoint rule of api-and-cli.md 1.3: a URL, host or host:port; a path only with a scheme; port 1 to 65535; IPv6 in
  * brackets (A-38). *ret_url is owned: scheme in lower case, the rest as given. -EINVAL with the text that follows
@@ -49,6 +54,8 @@ struct fed_health_probe {
 };
 struct fed_health_settings {
     int64_t failure_threshold, success_threshold; /* probes in a row, at least 1 */
+    /* As KubeFed counts: the thresholds measure for how many probes the reported state has been reported. */
+    bool by_age_of_report;
     int64_t heartbeat_s; /* lastProbeTime of an unchanged status is written when it moved by this much */
 };
 
@@ -60,7 +67,7 @@ void fed_health_free(struct fed_health *h); /* NULL is fine */
 /*
  * What to report after a probe. `stored` is the status that the KubeFedCluster shows, or NULL: it is the history, also
  * across restarts (Q-53). The reported readiness changes after failure_threshold (to not ready) or success_threshold (to
- * ready) contradicting probes in a row (Q-11); the first report of a cluster needs none. A tolerated failure keeps
+ * ready) contradicting probes in a row (Q-11, unless by_age_of_report); the first report of a cluster needs none. A tolerated failure keeps
  * conditions and kubernetesVersion (Q-51) and moves lastProbeTime. lastTransitionTime of a condition stays while its
  * status does.
  *

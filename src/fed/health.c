@@ -11,6 +11,7 @@
 
 struct fed_health {
     int64_t contradicting; /* probes in a row that say otherwise than what is reported */
+    int64_t run;           /* by_age_of_report: probes since the last reported change; 0: none yet */
 };
 
 struct condition {
@@ -175,6 +176,24 @@ static bool differs(yyjson_mut_doc *status, yyjson_val *stored)
     return false;
 }
 
+/* controllers.md 4.3 to the letter, and U-20: the change is reported once the reported state is old enough. */
+static bool is_tolerated_by_age(struct fed_health *h, bool contradicts, int64_t threshold)
+{
+    bool tolerated = contradicts && h->run > 0 && h->run < threshold;
+
+    h->run = contradicts && !tolerated ? 1 : h->run + 1;
+    return tolerated;
+}
+
+static bool is_tolerated_by_count(struct fed_health *h, bool contradicts, int64_t threshold)
+{
+    h->contradicting = contradicts ? h->contradicting + 1 : 0;
+    if (contradicts && h->contradicting < threshold)
+        return true;
+    h->contradicting = contradicts ? threshold : 0; /* until `stored` shows the change */
+    return false;
+}
+
 bool fed_health_report(struct fed_health *h, const struct fed_health_settings *settings,
                        const struct fed_health_probe *probe, yyjson_val *stored, yyjson_mut_doc **ret_status)
 {
@@ -182,14 +201,10 @@ bool fed_health_report(struct fed_health *h, const struct fed_health_settings *s
     bool ready = probe->kind == FED_PROBE_OK;
     bool contradicts = stored_is_history(stored) && ready != stored_is_ready(stored);
     int64_t threshold = ready ? settings->success_threshold : settings->failure_threshold;
+    bool tolerated = settings->by_age_of_report ? is_tolerated_by_age(h, contradicts, threshold)
+                                                : is_tolerated_by_count(h, contradicts, threshold);
 
-    h->contradicting = contradicts ? h->contradicting + 1 : 0;
-    if (contradicts && h->contradicting < threshold) {
-        status = build_tolerated(probe, stored);
-    } else {
-        status = build_new(probe, stored);
-        h->contradicting = contradicts ? threshold : 0; /* until `stored` shows the change */
-    }
+    status = tolerated ? build_tolerated(probe, stored) : build_new(probe, stored);
     if (!differs(status, stored) && !heartbeat_is_due(stored, probe->now, settings->heartbeat_s))
         return false;
     *ret_status = TAKE_PTR(status);

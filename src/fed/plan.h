@@ -30,8 +30,9 @@ struct fed_cluster_view {
     const char *store_status;         /* FED_STATUS_CLIENT_RETRIEVAL_FAILED or ..CACHED.. when !store_ready */
     struct str store_error;           /* why not */
     const struct fed_member_obj *obj; /* NULL: absent, or not known when !store_ready */
-    int64_t unready_since;             /* !ready: seconds since the epoch, or 0 when that is not known */
-    const struct fed_removal *removal; /* fed_plan_orphan: a removal that was put off when the cluster was lost, or NULL */
+    int64_t unready_since;            /* !ready: seconds since the epoch, or 0 when that is not known */
+    const struct fed_removal
+        *removal; /* fed_plan_orphan: a removal that was put off when the cluster was lost, or NULL */
 };
 
 struct fed_plan_input {
@@ -77,7 +78,7 @@ struct fed_plan_cluster {
     /* Placed there. When the placement cannot be computed: a version is on record, which must not be forgotten. In a plan of
      * fed_plan_delete: the member is to be asked whether the object is gone before the finalizer goes. */
     bool selected;
-    bool blocks;        /* delete, orphan: not ready, but has or may have the object: nothing may be finished yet */
+    bool blocks; /* delete, orphan: not ready, but has or may have the object: nothing may be finished yet */
     /* delete: from then on (seconds since the epoch) this cluster may be left behind when it cannot be reached, with the
      * removal remembered; FED_WAIT_FOR_EVER: never */
     int64_t leave_at;
@@ -112,6 +113,10 @@ void fed_plan_delete(const struct fed_plan_input *in, struct fed_plan **ret_plan
 /* Take the managed label away: in->object is being deleted with the orphan annotation, or is NULL because it is gone. Only
  * clusters with a labelled, not terminating object get an operation (P-07): DELETE where a removal was put off. */
 void fed_plan_orphan(const struct fed_plan_input *in, struct fed_plan **ret_plan);
+
+/* The honoured members of an object's delete options annotation as a document (owned); NULL when there is no annotation.
+ * -EINVAL: it cannot be read. */
+int fed_delete_options(yyjson_val *fed_object, yyjson_doc **ret, struct error **err);
 
 /* What follows when a CREATE found an existing object (5.10). */
 struct fed_adoption {

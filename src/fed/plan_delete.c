@@ -64,7 +64,7 @@ static int check_options(yyjson_val *options, struct error **err)
     return 0;
 }
 
-int plan_delete_options(yyjson_val *fed_object, yyjson_doc **ret, struct error **err)
+int fed_delete_options(yyjson_val *fed_object, yyjson_doc **ret, struct error **err)
 {
     static const char *const honoured[] = { "gracePeriodSeconds", "propagationPolicy", "preconditions" };
     yyjson_val *annotation = json_get(json_path(fed_object, "metadata.annotations"), FED_DELETE_OPTIONS_ANNOTATION);
@@ -132,7 +132,8 @@ struct deletion {
 /* After which time members may be left behind: the object's annotation, else the controller's setting. */
 static int64_t patience_of(struct deletion *d)
 {
-    yyjson_val *annotation = json_get(json_path(d->in->object, "metadata.annotations"), FED_ORPHAN_UNREACHABLE_ANNOTATION);
+    yyjson_val *annotation = json_get(json_path(d->in->object, "metadata.annotations"),
+                                      FED_ORPHAN_UNREACHABLE_ANNOTATION);
     _cleanup_error_ struct error *err = NULL;
     int64_t s;
 
@@ -184,7 +185,7 @@ void fed_plan_delete(const struct fed_plan_input *in, struct fed_plan **ret_plan
     d.patience_s = patience_of(&d);
     if (time_parse_rfc3339(json_path_str(in->object, "metadata.deletionTimestamp"), &d.deleted_at) < 0)
         d.patience_s = FED_WAIT_FOR_EVER;
-    if (plan_delete_options(in->object, &options, &err) < 0) {
+    if (fed_delete_options(in->object, &options, &err) < 0) {
         d.options_error = err->msg;
         plan_event(d.plan, "Warning", "InvalidDeleteOptions", "%s", err->msg);
     }

@@ -47,7 +47,5 @@ int plan_place(const struct fed_plan_input *in, bool *selected, bool *ret_not_fe
 /* Operation that removes an object: DELETE, or for the HOST namespace UNLABEL. `options` is a delete options object or NULL. */
 void plan_remove(struct fed_plan *p, const struct fed_plan_input *in, size_t cluster, yyjson_val *options);
 struct fed_body *body_unlabel(void);
-/* The honoured members of the delete options annotation as a document; *ret is NULL when there is none. -EINVAL. */
-int plan_delete_options(yyjson_val *fed_object, yyjson_doc **ret, struct error **err);
 
 #endif

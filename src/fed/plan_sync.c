@@ -192,8 +192,7 @@ static bool is_plainly_unchanged(struct sync *s, struct str cluster, const struc
         fed_overrides_touch_metadata(s->overrides, cluster))
         return false;
     if (!fed_overrides_has(s->overrides, cluster) || !json_path(live->projection, "spec.replicas"))
-        return has_template_labels(s, live->projection) &&
-               has_replicas(s->in, yyjson_doc_get_root(s->base), live);
+        return has_template_labels(s, live->projection) && has_replicas(s->in, yyjson_doc_get_root(s->base), live);
     return false;
 }
 
@@ -322,7 +321,7 @@ static void plan_unwanted(struct sync *s, size_t i)
     _cleanup_json_ yyjson_doc *options = NULL;
     _cleanup_error_ struct error *err = NULL;
 
-    if (plan_behavior(s->in)->delete_options_on_placement && plan_delete_options(s->in->object, &options, &err) < 0)
+    if (plan_behavior(s->in)->delete_options_on_placement && fed_delete_options(s->in->object, &options, &err) < 0)
         record_failure(s, i, FED_STATUS_DELETION_FAILED, "delete", "DeleteInClusterFailed", error_msg(err));
     else
         plan_remove(s->plan, s->in, i, yyjson_doc_get_root(options));

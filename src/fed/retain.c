@@ -324,7 +324,8 @@ static void retain_status(const struct fed_retain_input *in, yyjson_mut_doc *doc
     yyjson_mut_val *root = yyjson_mut_doc_get_root(doc);
     yyjson_val *live = json_get(in->live, "status");
 
-    if (live && behavior_of(in)->keep_owners_and_status && fed_type_keeps_status(in->type) && !json_mut_get(root, "status"))
+    if (live && behavior_of(in)->keep_owners_and_status && fed_type_keeps_status(in->type) &&
+        !json_mut_get(root, "status"))
         json_mut_set(doc, root, "status", json_mut_copy(doc, live));
 }
 

@@ -7,11 +7,11 @@
 
 struct fed_retain_input {
     const struct fed_type_config *type;
-    yyjson_val *fed_object;      /* for spec.retainReplicas */
-    yyjson_val *live;            /* the member object as fed_member_project made it */
-    struct str resource_version; /* of the member object */
-    bool host_namespace;         /* the member object is the HOST namespace: foreign labels stay */
-    bool autoscaled;             /* the replica count belongs to the member, as with retainReplicas */
+    yyjson_val *fed_object;              /* for spec.retainReplicas */
+    yyjson_val *live;                    /* the member object as fed_member_project made it */
+    struct str resource_version;         /* of the member object */
+    bool host_namespace;                 /* the member object is the HOST namespace: foreign labels stay */
+    bool autoscaled;                     /* the replica count belongs to the member, as with retainReplicas */
     const struct fed_behavior *behavior; /* NULL: fed_behavior_default */
 };
 

@@ -263,3 +263,8 @@ bool fed_status_make(const struct fed_status_input *in, yyjson_mut_doc **ret)
     *ret = TAKE_PTR(doc);
     return true;
 }
+
+bool fed_status_shows_propagation(yyjson_val *object, const char *status)
+{
+    return str_eqc(json_path_str(find_condition(json_get(object, "status")), "status"), status);
+}

@@ -29,6 +29,9 @@ struct fed_status_input {
  */
 bool fed_status_make(const struct fed_status_input *in, yyjson_mut_doc **ret);
 
+/* The object's condition Propagation has this status ("True", "False"). */
+bool fed_status_shows_propagation(yyjson_val *object, const char *status);
+
 /* The pass failed in a way that a retry may heal (6.3). NULL and "" are not failures. */
 bool fed_status_is_recoverable(const char *status);
 

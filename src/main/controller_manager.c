@@ -25,6 +25,7 @@
 struct options {
     const char *kubeconfig, *master, *system_namespace, *config_file, *healthz_addr, *metrics_addr;
     int verbosity;
+    struct fed_behavior behavior;
 };
 
 /* When the start-up of a leader is over, long before it matters. */
@@ -70,12 +71,18 @@ static void usage(FILE *out)
           "  controller-manager --kubeconfig ~/.kube/config --kubefed-namespace kube-federation-system\n"
           "\n"
           "Flags:\n"
+          "      --behavior NAME=BOOL,...     switches between corrected behavior and that of KubeFed v0.9.2;\n"
+          "                                   may be repeated; an unknown name prints all (docs/propagation.md)\n"
           "      --healthz-addr string        address of /healthz; \"\" or 0: no listener (default \":8080\")\n"
           "      --kubeconfig string          kubeconfig of the host cluster; empty: in-cluster credentials\n"
           "      --kubefed-config string      KubeFedConfig YAML file used instead of the API object\n"
           "      --kubefed-namespace string   namespace of the control plane; empty: the pod's own\n"
           "      --master string              URL of the host's API server, overrides the kubeconfig\n"
           "      --metrics-addr string        address of /metrics; \"\" or 0: no listener (default \":9090\")\n"
+          "      --orphan-unreachable-after duration\n"
+          "                                   how long the deletion of a federated object waits for a member that\n"
+          "                                   cannot be reached before it is left behind there, to be removed when\n"
+          "                                   the member returns; never: as long as it takes (default never)\n"
           "      --rest-config-qps float      accepted; requests are limited by what the server bears\n"
           "      --rest-config-burst int      accepted; see --rest-config-qps\n"
           "  -v, --v int                      log verbosity (default 0)\n"
@@ -108,10 +115,14 @@ enum {
     OPT_MASTER,
     OPT_METRICS,
     OPT_VERSION,
+    OPT_BEHAVIOR,
+    OPT_ORPHAN_AFTER,
     OPT_IGNORED
 };
 
 static const struct option long_options[] = {
+    { "behavior", required_argument, NULL, OPT_BEHAVIOR },
+    { "orphan-unreachable-after", required_argument, NULL, OPT_ORPHAN_AFTER },
     { "healthz-addr", required_argument, NULL, OPT_HEALTHZ },
     { "kubeconfig", required_argument, NULL, OPT_KUBECONFIG },
     { "kubefed-config", required_argument, NULL, OPT_CONFIG },
@@ -158,10 +169,22 @@ static int parse_verbosity(const char *text, int *ret)
     return 0;
 }
 
+static int parse_behavior(int option, const char *text, struct fed_behavior *b)
+{
+    _cleanup_error_ struct error *err = NULL;
+    bool after = option == OPT_ORPHAN_AFTER;
+    int r = after ? fed_orphan_after_parse(str_of(text), &b->orphan_unreachable_after_s, &err)
+                  : fed_behavior_parse(str_of(text), b, &err);
+    if (r < 0)
+        fprintf(stderr, "Error: invalid argument \"%s\" for \"--%s\" flag: %s\n", text,
+                after ? "orphan-unreachable-after" : "behavior", error_msg(err));
+    return r;
+}
+
 /* Returns -1 to go on, otherwise the exit status. */
 static int parse_flags(int argc, char **argv, struct options *o)
 {
-    *o = (struct options){ .healthz_addr = ":8080", .metrics_addr = ":9090" };
+    *o = (struct options){ .healthz_addr = ":8080", .metrics_addr = ":9090", .behavior = fed_behavior_default };
     optind = 1;
     int c;
     while ((c = getopt_long(argc, argv, "v:h", long_options, NULL)) != -1) {
@@ -173,6 +196,11 @@ static int parse_flags(int argc, char **argv, struct options *o)
         case OPT_NAMESPACE: o->system_namespace = optarg; break;
         case OPT_MASTER: o->master = optarg; break;
         case OPT_IGNORED: break;
+        case OPT_BEHAVIOR:
+        case OPT_ORPHAN_AFTER:
+            if (parse_behavior(c, optarg, &o->behavior) < 0)
+                return 1;
+            break;
         case 'v':
             if (parse_verbosity(optarg, &o->verbosity) < 0)
                 return 1;
@@ -261,7 +289,7 @@ static void on_leading(void *arg)
 {
     struct program *p = arg;
     log_info("promoted as leader");
-    p->manager = manager_start(p->host, p->config, p->system_namespace);
+    p->manager = manager_start(p->host, p->config, &p->options.behavior, p->system_namespace);
     loop_timer_start(p->loop, &p->settled, SETTLE_MS, on_settled, p);
 }
 

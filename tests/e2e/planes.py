@@ -54,8 +54,8 @@ class ControlPlane:
         else:
             self.host.create(k.KFCONFIG, self.namespace, obj)
 
-    def start(self):
-        self.controller = Controller(self)
+    def start(self, arguments=()):
+        self.controller = Controller(self, arguments)
         self.controller.start()
         return self.controller
 

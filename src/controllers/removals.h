@@ -1,0 +1,49 @@
+/*
+ * Removals that were put off because a member could not be reached when a federated object went (fed/removal.h): one
+ * ConfigMap of the system namespace, read once at the start, kept in memory, written before a finalizer goes. One write at a
+ * time, so that a later state never loses to an earlier one.
+ */
+#ifndef CONTROLLERS_REMOVALS_H
+#define CONTROLLERS_REMOVALS_H
+
+#include "base/list.h"
+#include "controllers/clusters.h"
+#include "fed/removal.h"
+
+struct removals;
+struct removals_config {
+    struct kube_client *host;
+    struct clusters *clusters; /* entries of clusters that are unregistered, or registered anew, are dropped */
+    const char *system_namespace;
+    void (*on_loaded)(void *arg); /* entries are known; retried until then */
+    void *arg;
+};
+struct removals *removals_start(const struct removals_config *config);
+void removals_free(struct removals *r); /* before clusters_free; changes that are not stored are dropped */
+bool removals_loaded(const struct removals *r);
+
+/* The removal put off in `cluster`, or NULL. Borrowed until the next call that changes something. */
+const struct fed_removal *removals_find(const struct removals *r, struct str cluster, struct str type, struct str key);
+/* Calls fn for each key of the type that was put off in the cluster. fn must not change anything here. */
+void removals_each(const struct removals *r, struct str cluster, struct str type, void (*fn)(void *arg, struct str key),
+                   void *arg);
+
+/* Takes `entry` over. It counts from now on; removals_store says when it is on the HOST. */
+void removals_put(struct removals *r, struct str cluster, struct fed_removal *entry);
+/* Forgets an entry, stored in the background. Nothing when there is none. */
+void removals_drop(struct removals *r, struct str cluster, struct str type, struct str key);
+/* The same in all clusters. */
+void removals_drop_key(struct removals *r, struct str type, struct str key);
+
+/* Somebody who waits until everything put so far is stored. */
+struct removals_waiter {
+    struct list link;
+    void (*fn)(void *arg, const struct error *err);
+    void *arg;
+};
+/* fn is called once (never from inside): NULL when stored; otherwise why not, and nothing is promised. -EFBIG: the ConfigMap
+ * would be too large. */
+void removals_store(struct removals *r, struct removals_waiter *w);
+void removals_unwait(struct removals_waiter *w); /* fn will not be called; fine when it was, or never waited */
+
+#endif
