@@ -7,6 +7,7 @@
 #include "base/rtime.h"
 #include "controllers/sync_internal.h"
 #include "fed/names.h"
+#include "fed/service_status.h"
 
 /* A member cache that has not answered by then does not hold the others any longer. */
 #define GATE_PATIENCE_MS 5000u
@@ -21,7 +22,7 @@ static struct loop *sync_loop(const struct sync *s)
 
 void sync_enqueue(struct sync *s, struct str key)
 {
-    if (s->open)
+    if (s->open && s->propagates)
         workqueue_add(s->queue, key);
 }
 
@@ -105,6 +106,7 @@ static void try_open(void *arg)
              kube_informer_count(s->objects));
     sync_enqueue_all(s);
     enqueue_member_objects(s);
+    service_status_enqueue_all(s->service_status);
 }
 
 void sync_poke(struct sync *s)
@@ -122,6 +124,7 @@ static bool has_finalizer(const struct kube_object *o)
 static void on_object(void *arg, struct kube_object *old, struct kube_object *now)
 {
     struct sync *s = arg;
+    service_status_enqueue(s->service_status, kube_object_key(kube_object_either(now, old)));
     if (old && now && old->generation == now->generation && old->deleting == now->deleting &&
         str_eq(kube_object_uid(old), kube_object_uid(now)) && has_finalizer(now))
         return; /* status or metadata only (P-08) */
@@ -149,6 +152,7 @@ static void on_unavailable(void *arg)
 static void on_cluster(void *arg, struct cluster *c, enum cluster_event event)
 {
     struct sync *s = arg;
+    service_status_enqueue_all(s->service_status);
     switch (event) {
     case CLUSTER_CONNECTED:
         if (c->ready)
@@ -214,6 +218,7 @@ struct sync *sync_start(const struct sync_env *env, const struct fed_type_config
     s->federated = resource_of(&s->type->federated);
     s->target = resource_of(&s->type->target);
     s->is_namespace = fed_type_is_namespace(s->type);
+    s->propagates = type->propagation_enabled;
     s->started_ms = time_mono_ms();
     _cleanup_free_ char *lower = str_lower(str_of(s->type->federated.kind));
     s->component = mem_printf("%s-controller", lower);
@@ -224,6 +229,8 @@ struct sync *sync_start(const struct sync_env *env, const struct fed_type_config
     clusters_listen(env->clusters, &s->clusters_listener);
     s->namespaces_listener = (struct namespaces_listener){ .fn = on_namespace, .on_synced = try_open, .arg = s };
     namespaces_listen(env->namespaces, &s->namespaces_listener);
+    if (fed_type_collects_service_status(s->type, env->raw_status))
+        s->service_status = service_status_start(s);
     start_objects(s);
     sync_members_start(s);
     loop_timer_start(sync_loop(s), &s->gate_timer, GATE_POLL_MS, try_open, s);
@@ -251,6 +258,7 @@ void sync_stop(struct sync *s)
     struct map_entry e;
     for (size_t i = 0; map_next(&s->passes, &i, &e);)
         pass_end(e.val, PASS_DONE);
+    service_status_stop(s->service_status);
     sync_members_stop(s);
     kube_informer_stop(s->objects);
     workqueue_free(s->queue);

@@ -11,6 +11,7 @@
 
 #include "base/map.h"
 #include "controllers/repairs.h"
+#include "controllers/service_status.h"
 #include "controllers/sync.h"
 #include "fed/plan.h"
 #include "kube/workqueue.h"
@@ -30,9 +31,11 @@ struct sync {
     const struct sync_env *env;
     struct fed_type_config *type;
     struct kube_resource federated, target;
-    char *component;   /* event source: "federatedconfigmap-controller" */
-    bool is_namespace; /* the target is Namespace */
-    bool open;         /* caches are complete enough to plan */
+    char *component;                       /* event source: "federatedconfigmap-controller" */
+    bool is_namespace;                     /* the target is Namespace */
+    bool propagates;                       /* otherwise only the statuses of services are collected */
+    struct service_status *service_status; /* or NULL */
+    bool open;                             /* caches are complete enough to plan */
     uint64_t started_ms;
     struct kube_informer *objects;
     struct map members; /* by cluster name: struct sync_member */

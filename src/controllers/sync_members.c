@@ -33,6 +33,8 @@ static void on_change(void *arg, struct kube_object *old, struct kube_object *no
 {
     struct sync_member *m = arg;
     struct sync *s = m->sync;
+    if (!old || !now || old->hash != now->hash)
+        service_status_enqueue(s->service_status, kube_object_key(kube_object_either(now, old)));
     if (old && now && only_version_differs(old, now))
         return; /* its status moved; nothing here depends on that */
     _cleanup_free_ char *key = sync_fed_key(s, kube_object_key(kube_object_either(now, old)));
@@ -53,6 +55,7 @@ static void on_state(void *arg, enum kube_informer_state state, const struct err
         sync_poke(s);
         return;
     }
+    service_status_enqueue_all(s->service_status);
     sync_enqueue_all(s);
     sync_enqueue_removals(s, str_of(m->name));
 }
@@ -60,7 +63,7 @@ static void on_state(void *arg, enum kube_informer_state state, const struct err
 static void project(void *arg, yyjson_val *live, yyjson_mut_doc *out)
 {
     const struct sync *s = ((struct sync_member *)arg)->sync;
-    fed_member_project(s->type, s->env->raw_status, live, out);
+    fed_member_project(s->type, s->env->raw_status || s->service_status, live, out);
 }
 
 struct sync_member *sync_member_find(const struct sync *s, struct str cluster)

@@ -10,6 +10,7 @@
 #include "base/map.h"
 #include "fed/names.h"
 #include "fed/plan.h"
+#include "fed/service_status.h"
 #include "kube/workqueue.h"
 
 struct running {
@@ -135,7 +136,7 @@ enum wish { WISH_STOPPED, WISH_RUNNING, WISH_IMPOSSIBLE };
 
 static enum wish wish_for(const struct type_configs *t, const struct fed_type_config *type)
 {
-    if (!type->propagation_enabled)
+    if (!type->propagation_enabled && !fed_type_collects_service_status(type, t->env->raw_status))
         return WISH_STOPPED;
     if (t->env->namespace_scoped && !type->target.namespaced)
         return WISH_STOPPED; /* cluster-scoped types are never run by a namespace-scoped control plane */
@@ -217,7 +218,9 @@ static void reconcile_type(struct type_configs *t, struct kube_object *o, yyjson
         workqueue_add_backoff(t->queue, key);
     }
     _cleanup_buf_ struct buf body = BUF_INIT(BUF_MAX_DEFAULT);
-    if (fed_type_config_status_patch(&body, root, o->generation, map_has(&t->running, key), false))
+    bool running = map_has(&t->running, key);
+    if (fed_type_config_status_patch(&body, root, o->generation, running && type->propagation_enabled,
+                                     running && fed_type_collects_service_status(type, t->env->raw_status)))
         patch(t, o, "status", buf_str(&body), true);
     else
         workqueue_done(t->queue, key);
