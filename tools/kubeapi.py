@@ -161,7 +161,11 @@ KINDS = {
     "clusterroles": "ClusterRole", "clusterrolebindings": "ClusterRoleBinding", "roles": "Role",
     "rolebindings": "RoleBinding", "statefulsets": "StatefulSet", "daemonsets": "DaemonSet",
     "replicasets": "ReplicaSet", "propagatedversions": "PropagatedVersion",
-    "clusterpropagatedversions": "ClusterPropagatedVersion",
+    "clusterpropagatedversions": "ClusterPropagatedVersion", "federatedservicestatuses": "FederatedServiceStatus",
+    "horizontalpodautoscalers": "HorizontalPodAutoscaler", "persistentvolumeclaims": "PersistentVolumeClaim",
+    "persistentvolumes": "PersistentVolume", "ingresses": "Ingress",
+    "validatingwebhookconfigurations": "ValidatingWebhookConfiguration",
+    "mutatingwebhookconfigurations": "MutatingWebhookConfiguration",
 }
 
 

@@ -48,6 +48,8 @@ static void start_shared(struct manager *m, struct kube_client *host)
     m->env.namespaces = namespaces_start(host, limited);
     m->env.versions = version_store_start(
         &(struct version_store_config){ .client = host, .ns = limited, .on_loaded = on_versions_loaded, .arg = m });
+    if (m->env.behavior.yield_to_autoscalers)
+        m->env.autoscalers = autoscalers_new(m->env.clusters, limited);
     m->env.removals = removals_start(&(struct removals_config){ .host = host,
                                                                 .clusters = m->env.clusters,
                                                                 .system_namespace = m->system_namespace,
@@ -101,6 +103,7 @@ void manager_free(struct manager *m)
         return;
     type_configs_free(m->types);
     health_free(m->health);
+    autoscalers_free(m->env.autoscalers);
     removals_free(m->env.removals);
     version_store_free(m->env.versions);
     namespaces_free(m->env.namespaces);

@@ -40,7 +40,7 @@ static void enqueue_member_objects(struct sync *s)
         struct sync_member *m = e.val;
         struct kube_object *o;
         sync_enqueue_removals(s, str_of(m->name));
-        for (size_t j = 0; kube_informer_next(m->informer, &j, &o);) {
+        for (size_t j = 0; m->informer && kube_informer_next(m->informer, &j, &o);) {
             _cleanup_free_ char *key = sync_fed_key(s, kube_object_key(o));
             sync_enqueue(s, str_of(key));
         }
@@ -232,6 +232,7 @@ struct sync *sync_start(const struct sync_env *env, const struct fed_type_config
     if (fed_type_collects_service_status(s->type, env->raw_status))
         s->service_status = service_status_start(s);
     start_objects(s);
+    sync_scale_start(s);
     sync_members_start(s);
     loop_timer_start(sync_loop(s), &s->gate_timer, GATE_POLL_MS, try_open, s);
     return s;
@@ -260,6 +261,7 @@ void sync_stop(struct sync *s)
         pass_end(e.val, PASS_DONE);
     service_status_stop(s->service_status);
     sync_members_stop(s);
+    sync_scale_stop(s);
     kube_informer_stop(s->objects);
     workqueue_free(s->queue);
     map_done(&s->passes);

@@ -5,6 +5,7 @@
 #ifndef CONTROLLERS_SYNC_H
 #define CONTROLLERS_SYNC_H
 
+#include "controllers/autoscalers.h"
 #include "controllers/clusters.h"
 #include "controllers/namespaces.h"
 #include "controllers/removals.h"
@@ -19,6 +20,7 @@ struct sync_env {
     struct namespaces *namespaces;
     struct version_store *versions;
     struct removals *removals;
+    struct autoscalers *autoscalers; /* NULL: replica counts are not left to them */
     struct event_recorder *events;
     const char *system_namespace;
     bool namespace_scoped; /* only system_namespace is handled */

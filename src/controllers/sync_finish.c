@@ -12,6 +12,17 @@
 
 /* --- versions --- */
 
+/* Where objects were only scaled, the version that is recorded now is as good as the one before. */
+static void note_versions(const struct pass *p, const struct fed_cluster_version *list, size_t n)
+{
+    _cleanup_free_ char *member_key = sync_member_key(p->sync, str_of(p->key));
+    for (size_t i = 0; i < n; i++) {
+        struct sync_member *m = sync_member_find(p->sync, list[i].cluster);
+        if (m)
+            sync_member_set_scaled(m, str_of(member_key), list[i].version);
+    }
+}
+
 static void remember_versions(struct pass *p)
 {
     struct sync *s = p->sync;
@@ -21,6 +32,7 @@ static void remember_versions(struct pass *p)
     for (size_t i = 0; i < n; i++)
         if (p->plan->clusters[i].selected && p->results[i].version && p->results[i].version[0])
             list[kept++] = (struct fed_cluster_version){ p->views[i].name, str_of(p->results[i].version) };
+    note_versions(p, list, kept);
     _cleanup_buf_ struct buf status = BUF_INIT(BUF_MAX_DEFAULT);
     fed_versions_encode(&status, str_of(p->plan->template_hash), str_of(p->plan->overrides_hash), list, kept);
     free(list);

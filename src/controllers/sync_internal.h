@@ -24,7 +24,9 @@
 struct sync_member {
     struct sync *sync;
     char *name;
-    struct kube_informer *informer; /* labelled target objects of this cluster */
+    struct kube_informer *informer; /* labelled target objects of this cluster; NULL until crd_call has ended */
+    struct kube_call *crd_call;     /* GET of the CustomResourceDefinition, for the path of its replica count */
+    struct map scaled;              /* by member key: struct since of objects of which only the replica count changed */
 };
 
 struct sync {
@@ -39,6 +41,8 @@ struct sync {
     uint64_t started_ms;
     struct kube_informer *objects;
     struct map members; /* by cluster name: struct sync_member */
+    bool scales;        /* the target has a scale sub-resource, and autoscalers are watched for it */
+    struct autoscalers_listener autoscalers_listener;
     struct workqueue *queue;
     struct map passes;   /* by key: running struct pass */
     struct map flights;  /* by "<cluster>\n<key>": struct flight */
@@ -113,12 +117,24 @@ void sync_members_start(struct sync *s);
 void sync_members_stop(struct sync *s);
 void sync_member_connect(struct sync *s, struct cluster *c);
 void sync_member_disconnect(struct sync *s, struct str name);
-struct sync_member *sync_member_find(const struct sync *s, struct str cluster);
+struct sync_member *sync_member_find(const struct sync *s, struct str cluster); /* with informer, or NULL */
+bool sync_member_is_starting(const struct sync *s, struct str cluster);
+/* From which version on the object was only scaled, or STR_NULL. */
+struct str sync_member_scaled_since(const struct sync_member *m, struct str member_key);
+/* The object with this version is as it is wanted, whatever its replica count. */
+void sync_member_set_scaled(struct sync_member *m, struct str member_key, struct str version);
 /* Every ready cluster's cache has had its first answer, good or bad. */
 bool sync_members_settled(const struct sync *s);
 /* Key of the federated object for a member object's key, and back (they differ for namespaces only). Owned. */
 char *sync_fed_key(const struct sync *s, struct str member_key);
 char *sync_member_key(const struct sync *s, struct str fed_key);
+
+/* sync_scale.c: replica counts that belong to a member */
+void sync_scale_start(struct sync *s);
+void sync_scale_stop(struct sync *s);
+/* The target has a scale sub-resource: autoscalers matter from now on. */
+void sync_scale_enable(struct sync *s);
+bool sync_is_autoscaled(const struct sync *s, struct str cluster, struct str member_key);
 
 /* sync_pass.c */
 void sync_process(void *arg, struct str key);

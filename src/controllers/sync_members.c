@@ -29,10 +29,68 @@ static bool only_version_differs(const struct kube_object *a, const struct kube_
            str_eq(kube_object_uid(a), kube_object_uid(b));
 }
 
+/* --- objects of which only the replica count changed --- */
+
+/* Who else than federation may scale an object, does so often: that must not look like drift each time. */
+struct since {
+    char *version;
+};
+
+static void since_free(void *p)
+{
+    struct since *since = p;
+    free(since->version);
+    free(since);
+}
+
+void sync_member_set_scaled(struct sync_member *m, struct str member_key, struct str version)
+{
+    struct since *since = map_get(&m->scaled, member_key);
+    if (!since || version.n == 0)
+        return;
+    free(since->version);
+    since->version = str_dup(version);
+}
+
+struct str sync_member_scaled_since(const struct sync_member *m, struct str member_key)
+{
+    const struct since *since = map_count(&m->scaled) ? map_get(&m->scaled, member_key) : NULL;
+    return since ? str_of(since->version) : STR_NULL;
+}
+
+static bool is_scaled(const struct kube_object *old, const struct kube_object *now)
+{
+    _cleanup_json_ yyjson_doc *a = NULL, *b = NULL;
+    return str_eq(kube_object_uid(old), kube_object_uid(now)) && json_parse(kube_object_body(old), &a, NULL) == 0 &&
+           json_parse(kube_object_body(now), &b, NULL) == 0 &&
+           fed_member_scaled(yyjson_doc_get_root(a), yyjson_doc_get_root(b));
+}
+
+static void note_scaling(struct sync_member *m, const struct kube_object *old, const struct kube_object *now)
+{
+    struct str key = kube_object_key(now ? now : old);
+    if (old && now && old->generation == now->generation)
+        return;
+    if (old && now && is_scaled(old, now)) {
+        if (map_has(&m->scaled, key))
+            return;
+        struct since *since = mem_zalloc(sizeof(*since));
+        since->version = fed_version_of(old->generation, kube_object_rv(old));
+        map_put(&m->scaled, key, since);
+    } else if (map_count(&m->scaled)) {
+        struct since *since = map_remove(&m->scaled, key);
+        if (since)
+            since_free(since);
+    }
+}
+
+/* --- events --- */
+
 static void on_change(void *arg, struct kube_object *old, struct kube_object *now)
 {
     struct sync_member *m = arg;
     struct sync *s = m->sync;
+    note_scaling(m, old, now);
     if (!old || !now || old->hash != now->hash)
         service_status_enqueue(s->service_status, kube_object_key(kube_object_either(now, old)));
     if (old && now && only_version_differs(old, now))
@@ -68,16 +126,22 @@ static void project(void *arg, yyjson_val *live, yyjson_mut_doc *out)
 
 struct sync_member *sync_member_find(const struct sync *s, struct str cluster)
 {
-    return map_get(&s->members, cluster);
+    struct sync_member *m = map_get(&s->members, cluster);
+    return m && m->informer ? m : NULL;
 }
 
-void sync_member_connect(struct sync *s, struct cluster *c)
+bool sync_member_is_starting(const struct sync *s, struct str cluster)
 {
-    sync_member_disconnect(s, str_of(c->name));
-    struct sync_member *m = mem_zalloc(sizeof(*m));
-    m->sync = s;
-    m->name = mem_strdup(c->name);
-    map_put(&s->members, str_of(m->name), m);
+    const struct sync_member *m = map_get(&s->members, cluster);
+    return m && !m->informer;
+}
+
+/* --- starting and stopping --- */
+
+static void start_informer(struct sync_member *m)
+{
+    struct sync *s = m->sync;
+    struct cluster *c = clusters_find(s->env->clusters, str_of(m->name));
     struct str ns = s->env->namespace_scoped ? str_of(s->env->system_namespace) : STR_NULL;
     _cleanup_free_ char *path = kube_path(&s->target, s->target.namespaced ? ns : STR_NULL, STR_NULL, STR_NULL);
     m->informer = kube_informer_start(&(struct kube_informer_config){
@@ -91,14 +155,76 @@ void sync_member_connect(struct sync *s, struct cluster *c)
     });
 }
 
+/* Caches that were filled without knowing the path have the wrong replica count, or none. */
+static void restart_others(struct sync_member *except)
+{
+    struct sync *s = except->sync;
+    struct map_entry e;
+    for (size_t i = 0; map_next(&s->members, &i, &e);) {
+        struct sync_member *m = e.val;
+        if (m == except || !m->informer)
+            continue;
+        kube_informer_stop(m->informer);
+        start_informer(m);
+    }
+}
+
+/* All members are taken to agree about the path: the first definition that is found says it. */
+static void on_crd(void *arg, const struct kube_response *resp, const struct error *err)
+{
+    struct sync_member *m = arg;
+    struct sync *s = m->sync;
+    _cleanup_json_ yyjson_doc *doc = NULL;
+    m->crd_call = NULL;
+    if (!err && !s->type->replicas_path && json_parse(resp->body, &doc, NULL) == 0) {
+        s->type->replicas_path = fed_type_replicas_path(s->type, yyjson_doc_get_root(doc));
+        if (s->type->replicas_path) {
+            sync_scale_enable(s);
+            if (strcmp(s->type->replicas_path, "spec.replicas") != 0)
+                restart_others(m);
+        }
+    }
+    start_informer(m);
+}
+
+static void ask_for_crd(struct sync_member *m, struct cluster *c)
+{
+    static const struct kube_resource crds = { STR("apiextensions.k8s.io"), STR("v1"), STR("customresourcedefinitions"),
+                                               false };
+    _cleanup_free_ char *name = mem_printf("%s.%s", m->sync->type->target.plural, m->sync->type->target.group);
+    _cleanup_free_ char *path = kube_path(&crds, STR_NULL, str_of(name), STR_NULL);
+    struct kube_request req = { .method = "GET", .path = str_of(path), .timeout_ms = MEMBER_TIMEOUT_MS };
+    m->crd_call = kube_call(c->client, &req, on_crd, m);
+}
+
+void sync_member_connect(struct sync *s, struct cluster *c)
+{
+    sync_member_disconnect(s, str_of(c->name));
+    struct sync_member *m = mem_zalloc(sizeof(*m));
+    m->sync = s;
+    m->name = mem_strdup(c->name);
+    map_put(&s->members, str_of(m->name), m);
+    if (fed_type_is_custom(s->type) && !s->type->replicas_path)
+        ask_for_crd(m, c);
+    else
+        start_informer(m);
+}
+
+static void member_free(struct sync_member *m)
+{
+    if (m->crd_call)
+        kube_call_cancel(m->crd_call);
+    kube_informer_stop(m->informer);
+    map_done_values(&m->scaled, since_free);
+    free(m->name);
+    free(m);
+}
+
 void sync_member_disconnect(struct sync *s, struct str name)
 {
     struct sync_member *m = map_remove(&s->members, name);
-    if (!m)
-        return;
-    kube_informer_stop(m->informer);
-    free(m->name);
-    free(m);
+    if (m)
+        member_free(m);
 }
 
 void sync_members_start(struct sync *s)
@@ -112,12 +238,8 @@ void sync_members_start(struct sync *s)
 void sync_members_stop(struct sync *s)
 {
     struct map_entry e;
-    for (size_t i = 0; map_next(&s->members, &i, &e);) {
-        struct sync_member *m = e.val;
-        kube_informer_stop(m->informer);
-        free(m->name);
-        free(m);
-    }
+    for (size_t i = 0; map_next(&s->members, &i, &e);)
+        member_free(e.val);
 }
 
 bool sync_members_settled(const struct sync *s)

@@ -117,6 +117,11 @@ static void gather_member(struct pass *p, size_t i)
         v->removal = removals_find(s->env->removals, v->name, str_of(s->type->name), str_of(p->key));
     struct sync_member *m = sync_member_find(s, v->name);
     struct cluster *c = clusters_find(s->env->clusters, v->name);
+    if (!m && sync_member_is_starting(s, v->name)) {
+        v->store_status = FED_STATUS_CACHED_RETRIEVAL_FAILED;
+        v->store_error = STR("the cache of this cluster is not complete yet");
+        return;
+    }
     if (!m) {
         v->store_status = FED_STATUS_CLIENT_RETRIEVAL_FAILED;
         v->store_error = c && c->problem ? str_of(c->problem) : STR("there is no connection to the cluster");
@@ -139,6 +144,8 @@ static void gather_member(struct pass *p, size_t i)
         .resource_version = kube_object_rv(o),
         .generation = o->generation,
         .deleting = o->deleting,
+        .autoscaled = sync_is_autoscaled(s, v->name, str_of(member_key)),
+        .same_but_scaled = sync_member_scaled_since(m, str_of(member_key)),
         .root = yyjson_doc_get_root(p->member_docs[i]),
     };
     v->obj = &p->members[i];

@@ -38,23 +38,58 @@ static bool is_content(const struct fed_type_config *type, struct str key, yyjso
     return true;
 }
 
+static uint64_t hash_pair(struct str key, uint64_t value)
+{
+    uint64_t pair[2] = { str_hash(key), value };
+
+    return str_hash(str_n((const char *)pair, sizeof(pair)));
+}
+
+/* Hash of a value without the member at `path` below it: the replica count is looked at by itself. */
+static uint64_t hash_without(yyjson_val *v, struct str path)
+{
+    struct str head, rest;
+    bool deeper = str_cut(path, '.', &head, &rest);
+    yyjson_val *key, *value;
+    uint64_t sum = 0;
+    size_t i, n;
+
+    if (!yyjson_is_obj(v))
+        return json_hash(v);
+    yyjson_obj_foreach(v, i, n, key, value)
+    {
+        if (!str_eq(json_str(key), head))
+            sum += hash_pair(json_str(key), json_hash(value));
+        else if (deeper)
+            sum += hash_pair(json_str(key), hash_without(value, rest));
+    }
+    return sum;
+}
+
 uint64_t member_content(const struct fed_type_config *type, yyjson_val *object)
 {
+    struct str head, rest;
     yyjson_val *key, *value;
     size_t i, n;
     uint64_t sum = 0;
 
+    str_cut(str_of(member_replicas_path(type)), '.', &head, &rest);
     yyjson_obj_foreach(object, i, n, key, value)
     {
-        uint64_t pair[2];
-
-        if (!is_content(type, json_str(key), value))
-            continue;
-        pair[0] = str_hash(json_str(key));
-        pair[1] = json_hash(value);
-        sum += str_hash(str_n((const char *)pair, sizeof(pair)));
+        if (is_content(type, json_str(key), value))
+            sum += hash_pair(json_str(key), str_eq(json_str(key), head) ? hash_without(value, rest) : json_hash(value));
     }
     return sum;
+}
+
+const char *member_replicas_path(const struct fed_type_config *type)
+{
+    return type->replicas_path ? type->replicas_path : "spec.replicas";
+}
+
+static bool replicas_are_equal(const struct fed_type_config *type, yyjson_val *desired, yyjson_val *projection)
+{
+    return json_equal(json_path(desired, member_replicas_path(type)), json_path(projection, "spec.replicas"));
 }
 
 bool member_metadata_equal(yyjson_val *desired, yyjson_val *projection)
@@ -84,7 +119,8 @@ bool member_is_as_desired(const struct fed_type_config *type, yyjson_val *desire
     yyjson_val *content = json_get(projection, "content");
 
     return yyjson_is_uint(content) && member_metadata_equal(desired, projection) &&
-           status_is_equal(desired, projection) && yyjson_get_uint(content) == member_content(type, desired);
+           replicas_are_equal(type, desired, projection) && status_is_equal(desired, projection) &&
+           yyjson_get_uint(content) == member_content(type, desired);
 }
 
 /* --- projection --- */
@@ -108,7 +144,7 @@ static void project_metadata(yyjson_val *live, yyjson_mut_doc *out, yyjson_mut_v
 static void project_replicas(const struct fed_type_config *type, yyjson_val *live, yyjson_mut_doc *out,
                              yyjson_mut_val *root)
 {
-    yyjson_val *replicas = json_path(live, type->replicas_path ? type->replicas_path : "spec.replicas");
+    yyjson_val *replicas = json_path(live, member_replicas_path(type));
 
     if (replicas)
         json_mut_set(out, json_mut_ensure_obj(out, root, "spec"), "replicas",
@@ -121,6 +157,14 @@ static void project_member(yyjson_val *live, const char *key, yyjson_mut_doc *ou
 
     if (v)
         json_mut_set(out, root, key, json_mut_copy(out, v));
+}
+
+bool fed_member_scaled(yyjson_val *old, yyjson_val *now)
+{
+    yyjson_val *a = json_get(old, "content"), *b = json_get(now, "content");
+
+    return yyjson_is_uint(a) && yyjson_is_uint(b) && yyjson_get_uint(a) == yyjson_get_uint(b) &&
+           !json_equal(json_path(old, "spec.replicas"), json_path(now, "spec.replicas"));
 }
 
 void fed_member_project(const struct fed_type_config *type, bool raw, yyjson_val *live, yyjson_mut_doc *out)

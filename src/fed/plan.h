@@ -18,7 +18,9 @@ struct fed_member_obj {
     struct str uid, resource_version;
     int64_t generation;
     bool deleting;
-    bool autoscaled;  /* something in the member decides about the replica count */
+    bool autoscaled; /* something in the member decides about the replica count */
+    /* An earlier version since which only the replica count changed (fed_member_scaled); or empty. */
+    struct str same_but_scaled;
     yyjson_val *root; /* fed_member_project's result */
 };
 
@@ -133,12 +135,15 @@ void fed_adoption_done(struct fed_adoption *a);
 /*
  * Reduces a member object to what planning needs; `out` gets an object as root:
  *   metadata  labels, annotations, finalizers, ownerReferences, each only when not empty
- *   content   hash of everything else but apiVersion, kind, status: tells whether a write could change something
+ *   content   hash of everything else but apiVersion, kind, status, replica count: tells whether a write could change
+ *             something
  *   spec      of a Service; otherwise only spec.replicas, whatever path the type's replica count has, and what
  *             fed/bound.h keeps
  *   secrets   of a ServiceAccount
  *   status    when `raw` and the FTC collect it, and of custom resources (Q-48)
  */
 void fed_member_project(const struct fed_type_config *type, bool raw, yyjson_val *live, yyjson_mut_doc *out);
+/* From one projection to the next nothing but the replica count changed, as far as its content is concerned. */
+bool fed_member_scaled(yyjson_val *old, yyjson_val *now);
 
 #endif

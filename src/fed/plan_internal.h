@@ -8,7 +8,9 @@
 
 /* --- member.c: projections and comparison --- */
 
-/* Hash of everything in an object but apiVersion, kind, metadata and status, where what Kubernetes fills in anyway counts
+/* Dotted path of the replica count in objects of the type. */
+const char *member_replicas_path(const struct fed_type_config *type);
+/* Hash of everything in an object but apiVersion, kind, metadata, status and the replica count, where what Kubernetes fills in anyway counts
  * as absent. Equal contents have equal hashes. */
 uint64_t member_content(const struct fed_type_config *type, yyjson_val *object);
 /* Labels, annotations, finalizers and owner references are equal (name and namespace are the key). */

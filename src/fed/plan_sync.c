@@ -56,6 +56,7 @@ struct live {
     struct str uid, resource_version;
     int64_t generation;
     bool autoscaled;
+    struct str same_but_scaled;
 };
 
 static int retain(const struct sync *s, const struct live *live, yyjson_mut_doc *doc, struct error **err)
@@ -171,8 +172,8 @@ static bool has_own_owners(const struct sync *s)
  * version is the one that was written. */
 static bool has_replicas(const struct fed_plan_input *in, yyjson_val *desired, const struct live *live)
 {
-    const char *path = in->type->replicas_path ? in->type->replicas_path : "spec.replicas";
-    yyjson_val *wanted = json_path(desired, path), *present = json_path(live->projection, "spec.replicas");
+    yyjson_val *wanted = json_path(desired, member_replicas_path(in->type)),
+               *present = json_path(live->projection, "spec.replicas");
 
     return json_path_bool(in->object, "spec.retainReplicas", false) || live->autoscaled || !wanted || !present ||
            json_equal(wanted, present);
@@ -196,6 +197,16 @@ static bool is_plainly_unchanged(struct sync *s, struct str cluster, const struc
     return false;
 }
 
+/* What was written last is still there but for the replica count, which has_replicas looks at: as far as an absent one in
+ * the template means the member's. */
+static bool is_only_scaled(const struct fed_plan_input *in, const struct live *live, struct str recorded)
+{
+    bool theirs = plan_behavior(in)->retain_bound_fields || live->autoscaled ||
+                  json_path_bool(in->object, "spec.retainReplicas", false);
+
+    return theirs && recorded.n && live->same_but_scaled.n && str_eq(live->same_but_scaled, recorded);
+}
+
 enum verdict { VERDICT_UNCHANGED, VERDICT_UPDATE, VERDICT_FAILED };
 
 /* VERDICT_UPDATE sets *ret_body (owned), VERDICT_FAILED *ret_status and *err. */
@@ -203,7 +214,7 @@ static enum verdict judge_update(struct sync *s, struct str cluster, const struc
                                  struct fed_body **ret_body, const char **ret_status, struct error **err)
 {
     _cleanup_free_ char *version = fed_version_of(live->generation, live->resource_version);
-    bool same_version = str_eqc(recorded, version), unchanged;
+    bool same_version = str_eqc(recorded, version) || is_only_scaled(s->in, live, recorded), unchanged;
     _cleanup_json_ yyjson_doc *frozen = NULL;
     struct built built = { 0 };
 
@@ -227,7 +238,8 @@ static enum verdict judge_update(struct sync *s, struct str cluster, const struc
 
 static struct live live_of(const struct fed_member_obj *obj)
 {
-    return (struct live){ obj->root, obj->uid, obj->resource_version, obj->generation, obj->autoscaled };
+    return (struct live){ obj->root,       obj->uid,        obj->resource_version,
+                          obj->generation, obj->autoscaled, obj->same_but_scaled };
 }
 
 static void plan_update(struct sync *s, size_t i)

@@ -9,6 +9,7 @@
 
 #include "base/map.h"
 #include "fed/bound.h"
+#include "fed/plan_internal.h"
 
 /* Kubernetes puts it on every Namespace and would put it back. */
 #define NAME_LABEL "kubernetes.io/metadata.name"
@@ -30,9 +31,7 @@ static bool is_empty(yyjson_val *v)
 
 bool fed_type_keeps_status(const struct fed_type_config *type)
 {
-    struct str group = str_of(type->target.group);
-
-    return memchr(type->target.group, '.', group.n) && !str_has_suffix(group, STR(".k8s.io"));
+    return fed_type_is_custom(type);
 }
 
 static const struct fed_behavior *behavior_of(const struct fed_retain_input *in)
@@ -276,15 +275,10 @@ static int retain_secrets(const struct fed_retain_input *in, yyjson_mut_doc *doc
     return 0;
 }
 
-static const char *replicas_path(const struct fed_retain_input *in)
-{
-    return in->type->replicas_path ? in->type->replicas_path : "spec.replicas";
-}
-
 /* A template without replica count leaves it to others. */
 static bool replicas_are_open(const struct fed_retain_input *in, yyjson_mut_doc *doc)
 {
-    yyjson_mut_val *v = json_mut_path(yyjson_mut_doc_get_root(doc), replicas_path(in));
+    yyjson_mut_val *v = json_mut_path(yyjson_mut_doc_get_root(doc), member_replicas_path(in->type));
 
     return behavior_of(in)->retain_bound_fields && (!v || yyjson_mut_is_null(v));
 }
@@ -305,7 +299,7 @@ static int retain_replicas(const struct fed_retain_input *in, yyjson_mut_doc *do
 {
     yyjson_val *wanted = json_path(in->fed_object, "spec.retainReplicas");
     yyjson_val *live = json_path(in->live, "spec.replicas");
-    const char *path = replicas_path(in);
+    const char *path = member_replicas_path(in->type);
     int64_t replicas;
     bool keep;
 

@@ -281,6 +281,27 @@ bool fed_type_is_namespace(const struct fed_type_config *c)
 
 /* --- scale --- */
 
+bool fed_type_is_scalable(const struct fed_type_config *c)
+{
+    static const struct {
+        const char *group, *kind;
+    } scalable[] = {
+        { "apps", "Deployment" }, { "apps", "ReplicaSet" }, { "apps", "StatefulSet" }, { "", "ReplicationController" }
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(scalable); i++)
+        if (strcmp(c->target.group, scalable[i].group) == 0 && strcmp(c->target.kind, scalable[i].kind) == 0)
+            return true;
+    return false;
+}
+
+bool fed_type_is_custom(const struct fed_type_config *c)
+{
+    struct str group = str_of(c->target.group);
+
+    return memchr(group.p, '.', group.n) && !str_has_suffix(group, STR(".k8s.io"));
+}
+
 /* ".spec.a.b" as custom resources may have it: names of letters, digits, "_" and "-", without list indices. */
 static bool is_spec_path(struct str path)
 {

@@ -30,6 +30,10 @@ struct fed_type_config *fed_type_config_copy(const struct fed_type_config *c);
 void fed_type_config_free(struct fed_type_config *c); /* NULL is fine */
 DEFINE_CLEANUP(struct fed_type_config *, fed_type_config_free)
 
+/* Types of Kubernetes itself with a scale sub-resource. Of custom resources only their definition tells. */
+bool fed_type_is_scalable(const struct fed_type_config *c);
+/* A custom resource: its group is not one of Kubernetes itself. */
+bool fed_type_is_custom(const struct fed_type_config *c);
 /* From a CustomResourceDefinition of the target type: the dotted path of the replica count of the version that is federated
  * (spec.versions[].subresources.scale.specReplicasPath), without its leading dot. Owned; NULL: it has no scale sub-resource,
  * or a path that cannot be one. */
