@@ -93,6 +93,7 @@ static void flight_end(struct flight *f)
     _cleanup_free_ char *key = TAKE_PTR(f->key);
     f->key = mem_strdup(key);
     flight_free(f);
+    service_status_enqueue(s->service_status, str_of(key)); /* caches learn answers silently */
     if (!p) {
         sync_enqueue(s, str_of(key));
         return;

@@ -6,6 +6,7 @@
 #define CONTROLLERS_REPAIRS_H
 
 #include "base/map.h"
+#include "fed/contest.h"
 
 #define REPAIRS_FREE 5u
 #define REPAIRS_WAIT_MS 1000u /* after the first that was not free; doubles */
@@ -17,10 +18,21 @@
 struct repairs {
     struct map fights;
     size_t sweep_at;
+    uint64_t total; /* repairs made */
 };
 void repairs_done(struct repairs *r);
 /* May the object `key` be repaired in `cluster` at now_ms (monotonic)? 0: yes, and it is counted. Otherwise the number of
  * milliseconds to wait before asking again. */
 uint64_t repairs_ask(struct repairs *r, struct str cluster, struct str key, uint64_t now_ms);
+
+/* Says who fights about what; takes over what is in `contest`. Nothing when there is no such fight. */
+void repairs_explain(struct repairs *r, struct str cluster, struct str key, struct fed_contest *contest);
+/* The explanation while there is no peace, or NULL. Borrowed. *ret_peace_ms: in how many milliseconds there will be, should
+ * nothing happen. */
+const struct fed_contest *repairs_contest(const struct repairs *r, struct str cluster, struct str key, uint64_t now_ms,
+                                          uint64_t *ret_peace_ms);
+/* Calls fn for each fight that is explained and not over. */
+void repairs_each(const struct repairs *r, uint64_t now_ms,
+                  void (*fn)(void *arg, struct str cluster, const struct fed_contest *contest), void *arg);
 
 #endif

@@ -270,7 +270,7 @@ void sync_stop(struct sync *s)
     for (size_t i = 0; map_next(&s->vanished, &i, &e);)
         kube_object_unref(e.val);
     map_done(&s->vanished);
-    repairs_done(&s->repairs);
+    sync_fights_stop(s);
     map_done(&s->members);
     fed_type_config_free(s->type);
     free(s->component);

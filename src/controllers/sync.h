@@ -44,6 +44,10 @@ struct sync_counts {
     size_t failing; /* keys whose last pass left something undone */
 };
 void sync_count(const struct sync *s, struct sync_counts *ret);
+/* Series of the metric kubefed_contested_objects: fights with other writers that are not over. */
+void sync_fights_metrics(const struct sync *s, struct buf *out);
+/* How often something that somebody else changed was put right. */
+uint64_t sync_repairs(const struct sync *s);
 /* Version records were loaded, or namespaces became known: what waited for them may run. */
 void sync_poke(struct sync *s);
 

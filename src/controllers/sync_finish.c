@@ -114,6 +114,7 @@ static yyjson_val *newest_status(struct pass *p)
 
 void pass_write_status(struct pass *p, enum pass_outcome outcome)
 {
+    _cleanup_free_ char *contested = p->deletion ? NULL : pass_contested(p);
     size_t n = p->clusters->n, used = 0;
     struct fed_status_cluster *list = mem_array(n, sizeof(*list));
     bool updated = false;
@@ -131,6 +132,7 @@ void pass_write_status(struct pass *p, enum pass_outcome outcome)
         .clusters = list,
         .n_clusters = used,
         .updated = updated,
+        .contested = contested,
         .raw_status = p->input.raw_status,
         .now = time_wall_s(),
     };

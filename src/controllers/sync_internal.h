@@ -49,6 +49,7 @@ struct sync {
     struct map failing;  /* keys whose last pass left something undone */
     struct map vanished; /* by key: last struct kube_object of those that went in spite of their finalizer */
     struct repairs repairs;
+    struct map looks; /* sync_fights.c: live objects being read */
     struct clusters_listener clusters_listener;
     struct namespaces_listener namespaces_listener;
     struct loop_timer gate_timer;
@@ -129,6 +130,13 @@ bool sync_members_settled(const struct sync *s);
 char *sync_fed_key(const struct sync *s, struct str member_key);
 char *sync_member_key(const struct sync *s, struct str fed_key);
 
+/* sync_fights.c */
+/* Repairs that must wait are blocked. */
+void pass_mark_fights(struct pass *p);
+/* What is contested in which cluster by whom, for the status; NULL: nothing. Owned. Comes back when there is peace. */
+char *pass_contested(struct pass *p);
+void sync_fights_stop(struct sync *s);
+
 /* sync_scale.c: replica counts that belong to a member */
 void sync_scale_start(struct sync *s);
 void sync_scale_stop(struct sync *s);
@@ -138,6 +146,8 @@ bool sync_is_autoscaled(const struct sync *s, struct str cluster, struct str mem
 
 /* sync_pass.c */
 void sync_process(void *arg, struct str key);
+void sync_event(struct sync *s, const struct kube_object *object, const char *type, const char *reason,
+                struct str message);
 void pass_event(struct pass *p, const char *type, const char *reason, struct str message);
 /* Gathers anew, plans with `planner`, applies; then `applied` (maybe before this returns). */
 void pass_plan(struct pass *p, void (*planner)(const struct fed_plan_input *, struct fed_plan **),

@@ -85,21 +85,25 @@ static bool pass_parse(struct pass *p)
     return false;
 }
 
-void pass_event(struct pass *p, const char *type, const char *reason, struct str message)
+void sync_event(struct sync *s, const struct kube_object *object, const char *type, const char *reason,
+                struct str message)
 {
-    if (!p->object)
-        return;
-    _cleanup_free_ char *api_version = mem_printf("%s/%s", p->sync->type->federated.group,
-                                                  p->sync->type->federated.version);
+    _cleanup_free_ char *api_version = mem_printf("%s/%s", s->type->federated.group, s->type->federated.version);
     struct event_object on = {
         .api_version = str_of(api_version),
-        .kind = str_of(p->sync->type->federated.kind),
-        .ns = kube_object_ns(p->object),
-        .name = kube_object_name(p->object),
-        .uid = kube_object_uid(p->object),
-        .resource_version = kube_object_rv(p->object),
+        .kind = str_of(s->type->federated.kind),
+        .ns = kube_object_ns(object),
+        .name = kube_object_name(object),
+        .uid = kube_object_uid(object),
+        .resource_version = kube_object_rv(object),
     };
-    event_record(p->sync->env->events, p->sync->component, &on, type, reason, message);
+    event_record(s->env->events, s->component, &on, type, reason, message);
+}
+
+void pass_event(struct pass *p, const char *type, const char *reason, struct str message)
+{
+    if (p->object)
+        sync_event(p->sync, p->object, type, reason, message);
 }
 
 /* --- gather --- */
@@ -311,35 +315,6 @@ static void mark_blocked(struct pass *p)
     }
 }
 
-/* The template and overrides are in place there already, so that somebody else must have changed the object. */
-static bool is_repair(const struct pass *p, const struct fed_op *op)
-{
-    return op->kind == FED_OP_UPDATE && p->versions &&
-           fed_versions_get(p->versions, p->views[op->cluster].name).n > 0 &&
-           fed_versions_match(p->versions, str_of(p->plan->template_hash), str_of(p->plan->overrides_hash));
-}
-
-/* Another writer that changes an object again and again is answered ever more slowly. */
-static void mark_fights(struct pass *p)
-{
-    struct sync *s = p->sync;
-    for (size_t i = 0; i < p->plan->n_ops; i++) {
-        const struct fed_op *op = &p->plan->ops[i];
-        struct pass_result *r = &p->results[op->cluster];
-        if (r->blocked || !is_repair(p, op))
-            continue;
-        uint64_t wait = repairs_ask(&s->repairs, p->views[op->cluster].name, str_of(p->key), time_mono_ms());
-        if (!wait)
-            continue;
-        r->blocked = true;
-        r->status = FED_STATUS_UPDATE_FAILED;
-        workqueue_add_after(s->queue, str_of(p->key), wait);
-        log_verbose(
-            1, "%s \"%s\", cluster \"%" PRIstr "\": another writer changes it again and again; repaired in %llu ms",
-            s->type->federated.kind, p->key, STRARG(p->views[op->cluster].name), (unsigned long long)wait);
-    }
-}
-
 void pass_plan(struct pass *p, void (*planner)(const struct fed_plan_input *, struct fed_plan **),
                void (*applied)(struct pass *p))
 {
@@ -348,7 +323,7 @@ void pass_plan(struct pass *p, void (*planner)(const struct fed_plan_input *, st
     take_known_results(p);
     record_plan_events(p);
     mark_blocked(p);
-    mark_fights(p);
+    pass_mark_fights(p);
     p->applied = applied;
     apply_start(p);
 }

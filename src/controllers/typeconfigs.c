@@ -299,6 +299,18 @@ void type_configs_metrics(const struct type_configs *t, struct buf *out)
             "kubefed_objects{kind=\"%s\",state=\"active\"} %zu\nkubefed_objects{kind=\"%s\",state=\"failing\"} %zu\n",
             kind, n.objects, kind, n.queued, kind, n.active, kind, n.failing);
     }
+    buf_addz(out, "# HELP kubefed_repairs_total Changes of others in members that were put right.\n"
+                  "# TYPE kubefed_repairs_total counter\n");
+    for (size_t i = 0; map_next(&t->running, &i, &e);) {
+        const struct running *r = e.val;
+
+        buf_printf(out, "kubefed_repairs_total{kind=\"%s\"} %llu\n", r->type->federated.kind,
+                   (unsigned long long)sync_repairs(r->sync));
+    }
+    buf_addz(out, "# HELP kubefed_contested_objects Objects that another writer in a member changes again and again.\n"
+                  "# TYPE kubefed_contested_objects gauge\n");
+    for (size_t i = 0; map_next(&t->running, &i, &e);)
+        sync_fights_metrics(((const struct running *)e.val)->sync, out);
 }
 
 void type_configs_poke(struct type_configs *t)

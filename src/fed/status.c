@@ -146,13 +146,12 @@ static bool clusters_differ(const struct work *w)
     return false;
 }
 
-static yyjson_val *find_condition(yyjson_val *previous)
+static yyjson_val *find_condition(yyjson_val *previous, const char *type)
 {
     yyjson_val *list = json_get(previous, "conditions"), *item;
     size_t i, n;
 
-    yyjson_arr_foreach(list, i, n,
-                       item) if (str_eqc(json_path_str(item, "type"), FED_CONDITION_PROPAGATION)) return item;
+    yyjson_arr_foreach(list, i, n, item) if (str_eqc(json_path_str(item, "type"), type)) return item;
     return NULL;
 }
 
@@ -165,6 +164,14 @@ static bool condition_differs(const struct work *w, yyjson_val *condition)
 {
     return !condition || !str_eqc(json_path_str(condition, "status"), condition_status(w)) ||
            !str_eqc(json_path_str(condition, "reason"), w->reason);
+}
+
+static bool contest_differs(const struct work *w)
+{
+    yyjson_val *shown = find_condition(w->in->previous, FED_CONDITION_CONTESTED);
+
+    return (shown != NULL) != (w->in->contested != NULL) ||
+           (shown && !str_eqc(json_path_str(shown, "reason"), w->in->contested));
 }
 
 /* --- output --- */
@@ -194,6 +201,24 @@ static yyjson_mut_val *build_condition(const struct work *w, yyjson_val *old, bo
     return c;
 }
 
+static void build_contest(const struct work *w, yyjson_mut_val *out)
+{
+    yyjson_val *shown = find_condition(w->in->previous, FED_CONDITION_CONTESTED);
+    yyjson_mut_val *c;
+
+    if (!w->in->contested)
+        return;
+    c = shown ? json_mut_copy(w->doc, shown) : yyjson_mut_obj(w->doc);
+    json_mut_set_str(w->doc, c, "type", STR(FED_CONDITION_CONTESTED));
+    json_mut_set_str(w->doc, c, "status", STR("True"));
+    json_mut_set_str(w->doc, c, "reason", str_of(w->in->contested));
+    if (contest_differs(w))
+        set_time(w->doc, c, "lastUpdateTime", w->in->now);
+    if (!shown)
+        set_time(w->doc, c, "lastTransitionTime", w->in->now);
+    yyjson_mut_arr_append(out, c);
+}
+
 static yyjson_mut_val *build_conditions(const struct work *w, yyjson_val *ours, bool transition, bool touched)
 {
     yyjson_val *list = json_get(w->in->previous, "conditions"), *item;
@@ -204,11 +229,13 @@ static yyjson_mut_val *build_conditions(const struct work *w, yyjson_val *ours, 
     {
         if (item == ours)
             yyjson_mut_arr_append(out, build_condition(w, item, transition, touched));
-        else if (yyjson_is_obj(item) && !str_eqc(json_path_str(item, "type"), FED_CONDITION_PROPAGATION))
+        else if (yyjson_is_obj(item) && !str_eqc(json_path_str(item, "type"), FED_CONDITION_PROPAGATION) &&
+                 !str_eqc(json_path_str(item, "type"), FED_CONDITION_CONTESTED))
             yyjson_mut_arr_append(out, json_mut_copy(w->doc, item));
     }
     if (!ours)
         yyjson_mut_arr_append(out, build_condition(w, NULL, true, true));
+    build_contest(w, out);
     return out;
 }
 
@@ -246,7 +273,7 @@ bool fed_status_make(const struct fed_status_input *in, yyjson_mut_doc **ret)
 {
     _cleanup_json_mut_ yyjson_mut_doc *doc = json_mut_doc_new();
     struct work w = { .in = in, .doc = doc };
-    yyjson_val *condition = find_condition(in->previous);
+    yyjson_val *condition = find_condition(in->previous, FED_CONDITION_PROPAGATION);
     bool clusters_changed, propagated, transition, changed;
 
     gather(&w);
@@ -254,7 +281,8 @@ bool fed_status_make(const struct fed_status_input *in, yyjson_mut_doc **ret)
     clusters_changed = clusters_differ(&w);
     propagated = clusters_changed || (in->n_clusters && w.any_remote && in->updated);
     transition = condition_differs(&w, condition);
-    changed = json_path_i64(in->previous, "observedGeneration", 0) != in->generation || propagated || transition;
+    changed = json_path_i64(in->previous, "observedGeneration", 0) != in->generation || propagated || transition ||
+              contest_differs(&w);
     if (changed)
         build(&w, condition, transition, propagated || transition, clusters_changed);
     free(w.entries);
@@ -266,5 +294,6 @@ bool fed_status_make(const struct fed_status_input *in, yyjson_mut_doc **ret)
 
 bool fed_status_shows_propagation(yyjson_val *object, const char *status)
 {
-    return str_eqc(json_path_str(find_condition(json_get(object, "status")), "status"), status);
+    return str_eqc(json_path_str(find_condition(json_get(object, "status"), FED_CONDITION_PROPAGATION), "status"),
+                   status);
 }

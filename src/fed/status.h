@@ -15,10 +15,11 @@ struct fed_status_input {
     int64_t generation;   /* of the object that this pass worked on */
     const char *reason;   /* FED_REASON_*; NULL is success */
     const struct fed_status_cluster *clusters;
-    size_t n_clusters; /* any order, names unique; the output is sorted by name */
-    bool updated;      /* a member object was rewritten in this run */
-    bool raw_status;   /* remote statuses are collected for this type */
-    int64_t now;       /* seconds since the epoch */
+    size_t n_clusters;     /* any order, names unique; the output is sorted by name */
+    bool updated;          /* a member object was rewritten in this run */
+    const char *contested; /* what others change again and again, for the condition Contested; NULL: nothing */
+    bool raw_status;       /* remote statuses are collected for this type */
+    int64_t now;           /* seconds since the epoch */
 };
 
 /*

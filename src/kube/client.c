@@ -180,8 +180,8 @@ static struct kube_client *client_alloc(const struct kube_config *config, const 
     c->config = kube_config_copy(config);
     c->on_unauthorized = options->on_unauthorized;
     c->arg = options->arg;
-    c->user_agent = mem_printf("kubefed/%s (linux/%s)%s%s", KUBEFED_VERSION, ARCH, options->user_agent ? " " : "",
-                               options->user_agent ? options->user_agent : "");
+    c->user_agent = mem_printf(KUBE_FIELD_MANAGER "/%s (linux/%s)%s%s", KUBEFED_VERSION, ARCH,
+                               options->user_agent ? " " : "", options->user_agent ? options->user_agent : "");
     limiter_init(&c->limiter);
     list_init(&c->calls);
     list_init(&c->streams);

@@ -18,6 +18,9 @@
 
 enum kube_priority { KUBE_PRIO_HIGH, KUBE_PRIO_NORMAL, KUBE_PRIO_BACKGROUND };
 
+/* What metadata.managedFields calls the writes of all our clients: the User-Agent up to its first slash. */
+#define KUBE_FIELD_MANAGER "kubefed"
+
 struct kube_client;
 
 struct kube_client_options {

@@ -1,0 +1,224 @@
+/*
+ * Repairs of what somebody else changed in a member, and fights (docs/propagation.md): when repairs.h makes a repair wait for
+ * the first time, the live object is read once, to say which field is contested by whom. The answer goes into events, the
+ * status and the metrics.
+ */
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/rtime.h"
+#include "controllers/sync_internal.h"
+#include "fed/contest.h"
+#include "fed/names.h"
+
+/* Series of the metric per type; what is more is counted together. */
+#define SERIES_MAX 100u
+/* A condition's text is for people. */
+#define TEXT_MAX ((size_t)1024)
+
+/* One look at a live object. */
+struct look {
+    struct sync *sync;
+    char *key, *cluster;
+    struct fed_body *desired;
+    struct kube_call *call;
+};
+
+/* --- looking --- */
+
+static char *look_id(struct str cluster, struct str key)
+{
+    return mem_printf("%" PRIstr "\n%" PRIstr, STRARG(cluster), STRARG(key));
+}
+
+static void look_free(struct look *l)
+{
+    _cleanup_free_ char *id = look_id(str_of(l->cluster), str_of(l->key));
+    map_remove(&l->sync->looks, str_of(id));
+    if (l->call)
+        kube_call_cancel(l->call);
+    fed_body_unref(l->desired);
+    free(l->key);
+    free(l->cluster);
+    free(l);
+}
+
+void sync_fights_stop(struct sync *s)
+{
+    struct map_entry e;
+    for (size_t i = 0; map_next(&s->looks, &i, &e);)
+        look_free(e.val);
+    map_done(&s->looks);
+    repairs_done(&s->repairs);
+}
+
+static void announce(const struct look *l, const struct fed_contest *contest)
+{
+    struct sync *s = l->sync;
+    struct kube_object *o = kube_informer_get(s->objects, str_of(l->key));
+    _cleanup_free_ char *who = contest->manager[0] ? mem_printf(" (manager \"%s\")", contest->manager) : mem_strdup("");
+    _cleanup_free_ char *target = sync_member_key(s, str_of(l->key));
+    _cleanup_free_ char *message = mem_printf(
+        "Another writer in cluster \"%s\" changes %s of %s \"%s\" again and again%s; it is repaired ever more slowly",
+        l->cluster, contest->field, s->type->target.kind, target, who);
+    log_warning("%s", message);
+    if (o)
+        sync_event(s, o, "Warning", "FieldContested", str_of(message));
+}
+
+static void explain(const struct look *l, yyjson_val *live)
+{
+    _cleanup_json_ yyjson_doc *desired = NULL;
+    _cleanup_(fed_contest_done) struct fed_contest contest = { 0 };
+    if (json_parse(fed_body_str(l->desired), &desired, NULL) < 0)
+        return;
+    if (!live)
+        contest = (struct fed_contest){ mem_strdup("the whole object"), mem_strdup("") };
+    else if (!fed_contest_find(yyjson_doc_get_root(desired), live, STR(KUBE_FIELD_MANAGER), &contest))
+        return;
+    announce(l, &contest);
+    repairs_explain(&l->sync->repairs, str_of(l->cluster), str_of(l->key), &contest);
+    sync_enqueue(l->sync, str_of(l->key));
+}
+
+static void on_live(void *arg, const struct kube_response *resp, const struct error *err)
+{
+    struct look *l = arg;
+    _cleanup_json_ yyjson_doc *doc = NULL;
+    l->call = NULL;
+    if (err && err->code == -ENOENT)
+        explain(l, NULL);
+    else if (!err && json_parse(resp->body, &doc, NULL) == 0)
+        explain(l, yyjson_doc_get_root(doc));
+    look_free(l);
+}
+
+static void look_at(struct sync *s, struct str cluster, struct str key, const struct fed_op *op)
+{
+    struct cluster *c = clusters_find(s->env->clusters, cluster);
+    _cleanup_free_ char *id = look_id(cluster, key);
+    if (!c || !c->client || map_has(&s->looks, str_of(id)))
+        return;
+    struct look *l = mem_zalloc(sizeof(*l));
+    l->sync = s;
+    l->key = str_dup(key);
+    l->cluster = str_dup(cluster);
+    l->desired = fed_body_ref(op->body);
+    map_put(&s->looks, str_of(id), l);
+    _cleanup_free_ char *target = sync_member_key(s, key);
+    struct str ns, name;
+    if (!str_cut(str_of(target), '/', &ns, &name)) {
+        name = ns;
+        ns = STR_NULL;
+    }
+    _cleanup_free_ char *path = kube_path(&s->target, ns, name, STR_NULL);
+    struct kube_request req = { .method = "GET", .path = str_of(path), .timeout_ms = MEMBER_TIMEOUT_MS };
+    l->call = kube_call(c->client, &req, on_live, l);
+}
+
+/* --- repairs --- */
+
+/* The template and overrides are in place there already, so that somebody else must have changed or removed the object. */
+static bool is_repair(const struct pass *p, const struct fed_op *op)
+{
+    return (op->kind == FED_OP_UPDATE || op->kind == FED_OP_CREATE) && p->versions &&
+           fed_versions_get(p->versions, p->views[op->cluster].name).n > 0 &&
+           fed_versions_match(p->versions, str_of(p->plan->template_hash), str_of(p->plan->overrides_hash));
+}
+
+void pass_mark_fights(struct pass *p)
+{
+    struct sync *s = p->sync;
+    for (size_t i = 0; i < p->plan->n_ops; i++) {
+        const struct fed_op *op = &p->plan->ops[i];
+        struct str cluster = p->views[op->cluster].name;
+        struct pass_result *r = &p->results[op->cluster];
+        uint64_t now = time_mono_ms(), peace;
+        if (r->blocked || !is_repair(p, op))
+            continue;
+        uint64_t wait = repairs_ask(&s->repairs, cluster, str_of(p->key), now);
+        if (!wait)
+            continue;
+        r->blocked = true;
+        r->status = op->kind == FED_OP_UPDATE ? FED_STATUS_UPDATE_FAILED : FED_STATUS_CREATION_FAILED;
+        workqueue_add_after(s->queue, str_of(p->key), wait);
+        if (!repairs_contest(&s->repairs, cluster, str_of(p->key), now, &peace))
+            look_at(s, cluster, str_of(p->key), op);
+        log_verbose(
+            1, "%s \"%s\", cluster \"%" PRIstr "\": another writer changes it again and again; repaired in %llu ms",
+            s->type->federated.kind, p->key, STRARG(cluster), (unsigned long long)wait);
+    }
+}
+
+/* --- telling --- */
+
+char *pass_contested(struct pass *p)
+{
+    _cleanup_buf_ struct buf text = BUF_INIT(TEXT_MAX);
+    uint64_t now = time_mono_ms(), peace, first = UINT64_MAX;
+    for (size_t i = 0; i < p->clusters->n; i++) {
+        const struct fed_contest *c = repairs_contest(&p->sync->repairs, p->views[i].name, str_of(p->key), now, &peace);
+        if (!c)
+            continue;
+        first = MIN(first, peace);
+        buf_printf(&text, "%s%" PRIstr ": %s", text.n ? "; " : "", STRARG(p->views[i].name), c->field);
+        if (c->manager[0])
+            buf_printf(&text, " (manager \"%s\")", c->manager);
+    }
+    if (first != UINT64_MAX) /* then the condition goes */
+        workqueue_add_after(p->sync->queue, str_of(p->key), first + 1);
+    if (buf_failed(&text))
+        return mem_strdup("fields in many clusters");
+    return text.n ? buf_take(&text, NULL) : NULL;
+}
+
+struct series {
+    struct map counts; /* by "<labels>": number of objects, as a pointer */
+};
+
+/* As a label's value of the Prometheus text format: in double quotes. */
+static void add_label(struct buf *out, const char *name, struct str value)
+{
+    buf_printf(out, ",%s=\"", name);
+    for (size_t i = 0; i < value.n; i++) {
+        char c = value.p[i];
+        if (c == '\\' || c == '"')
+            buf_addc(out, '\\');
+        if (c == '\n')
+            buf_addz(out, "\\n");
+        else
+            buf_addc(out, c);
+    }
+    buf_addc(out, '"');
+}
+
+static void count_contest(void *arg, struct str cluster, const struct fed_contest *contest)
+{
+    struct series *series = arg;
+    _cleanup_buf_ struct buf labels = BUF_INIT((size_t)4096);
+    add_label(&labels, "cluster", cluster);
+    add_label(&labels, "field", str_of(contest->field));
+    add_label(&labels, "manager", str_of(contest->manager));
+    struct str id = buf_str(&labels);
+    if (buf_failed(&labels) || (!map_has(&series->counts, id) && map_count(&series->counts) >= SERIES_MAX))
+        id = STR(",cluster=\"other\",field=\"other\",manager=\"other\"");
+    map_put(&series->counts, id, (void *)((intptr_t)map_get(&series->counts, id) + 1));
+}
+
+void sync_fights_metrics(const struct sync *s, struct buf *out)
+{
+    struct series series = { 0 };
+    size_t n;
+    repairs_each(&s->repairs, time_mono_ms(), count_contest, &series);
+    struct map_entry *sorted = map_sorted(&series.counts, &n);
+    for (size_t i = 0; i < n; i++)
+        buf_printf(out, "kubefed_contested_objects{kind=\"%s\"%" PRIstr "} %zu\n", s->type->federated.kind,
+                   STRARG(sorted[i].key), (size_t)(intptr_t)sorted[i].val);
+    free(sorted);
+    map_done(&series.counts);
+}
+
+uint64_t sync_repairs(const struct sync *s)
+{
+    return s->repairs.total;
+}
