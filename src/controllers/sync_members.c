@@ -147,6 +147,7 @@ static void start_informer(struct sync_member *m)
     m->informer = kube_informer_start(&(struct kube_informer_config){
         .client = c->client,
         .path = path,
+        .may_vanish = true,
         .label_selector = FED_MANAGED_LABEL "=" FED_MANAGED_TRUE,
         .project = project,
         .on_change = on_change,

@@ -23,6 +23,8 @@
 /* A watch that ends sooner than this without an event is not resumed at once. */
 #define SHORT_WATCH_MS 1000u
 #define GOING_MAX 1024u
+/* Refusals in a row after which a complete cache is doubted: a server that starts refuses for a moment, too. */
+#define REFUSALS_MAX 3u
 
 struct kube_informer {
     struct kube_informer_config config;
@@ -42,6 +44,7 @@ struct kube_informer {
     struct watch_decoder watch;
     uint64_t watch_started_ms;
     bool watch_had_events, watch_expired, in_watch, expired_before;
+    unsigned refusals;
     struct loop_timer timer;
     struct backoff backoff;
     struct loop_task free_task;
@@ -224,12 +227,25 @@ static int on_member(void *arg, struct str name, struct str json)
     return 0;
 }
 
+static bool is_refusal(const struct error *err)
+{
+    int status = error_http(err);
+
+    return status == 401 || status == 403 || status == 404;
+}
+
+static bool is_doubtful(struct kube_informer *i, const struct error *err)
+{
+    i->refusals = is_refusal(err) ? i->refusals + 1 : 0;
+    return i->config.may_vanish && i->refusals >= REFUSALS_MAX;
+}
+
 static void list_failed(struct kube_informer *i, const struct error *err)
 {
     bool had_token = i->continue_token != NULL;
     bool expired = error_http(err) == 410 || error_http(err) == 504 || error_is_reason(err, "Expired");
     relist(i, expired || had_token);
-    if (i->state == KUBE_INFORMER_SYNCED)
+    if (i->state == KUBE_INFORMER_SYNCED && !is_doubtful(i, err))
         log_warning("%s: cannot list: %s", i->path, error_msg(err));
     else
         set_state(i, err->code == -ENOENT ? KUBE_INFORMER_MISSING : KUBE_INFORMER_FAILING, err);
@@ -244,6 +260,7 @@ static void list_complete(struct kube_informer *i)
         return;
     map_done(&i->forgotten);
     i->from_newest = false;
+    i->refusals = 0;
     backoff_reset(&i->backoff);
     set_state(i, KUBE_INFORMER_SYNCED, NULL);
     if (!i->gone)
@@ -377,7 +394,7 @@ static void watch_ended(void *arg, const struct kube_response *resp, const struc
     if (i->gone)
         return;
     lived = loop_now(i->loop) - i->watch_started_ms >= SHORT_WATCH_MS || i->watch_had_events;
-    if (i->watch_expired || error_http(err) == 410 || error_http(err) == 404) {
+    if (i->watch_expired || error_http(err) == 410 || is_refusal(err)) {
         relist(i, true);
         /* A server that refuses every watch of what it just listed must not be asked in a circle. */
         if (lived || !i->expired_before)

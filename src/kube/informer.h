@@ -76,7 +76,10 @@ struct kube_informer_config {
     const char *label_selector; /* plain text, or NULL; copied */
     const char *field_selector; /* or NULL; copied */
     unsigned page;              /* 0: 500 */
-    kube_project_fn *project;   /* or NULL */
+    /* A complete cache counts as MISSING or FAILING again when the server refuses the resource (401, 403, 404) three times in
+     * a row; its objects stay until a list says otherwise. Otherwise it stays SYNCED. */
+    bool may_vanish;
+    kube_project_fn *project; /* or NULL */
     /* old NULL: added; new NULL: deleted. Called after the cache changed, only when something that was kept differs
      * (hash), or generation, deletion or resourceVersion does (the handler decides what matters). May be NULL. */
     void (*on_change)(void *arg, struct kube_object *old, struct kube_object *now);
