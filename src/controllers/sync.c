@@ -222,6 +222,7 @@ struct sync *sync_start(const struct sync_env *env, const struct fed_type_config
     s->started_ms = time_mono_ms();
     _cleanup_free_ char *lower = str_lower(str_of(s->type->federated.kind));
     s->component = mem_printf("%s-controller", lower);
+    s->owner = mem_printf("%s/%s", s->type->federated.group, s->type->federated.kind);
     log_info("Starting sync controller for \"%s\"", s->type->federated.kind);
     s->queue = workqueue_new(&(struct workqueue_config){
         .loop = sync_loop(s), .max_active = env->max_passes, .process = sync_process, .arg = s });
@@ -274,5 +275,6 @@ void sync_stop(struct sync *s)
     map_done(&s->members);
     fed_type_config_free(s->type);
     free(s->component);
+    free(s->owner);
     free(s);
 }

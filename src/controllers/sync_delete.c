@@ -27,7 +27,7 @@ struct verification {
 static void drop_versions(const struct pass *p)
 {
     _cleanup_free_ char *name = fed_version_name(p->sync->type, kube_object_name(p->object));
-    struct version_id id = { kube_object_ns(p->object), str_of(name) };
+    struct version_id id = { kube_object_ns(p->object), str_of(name), str_of(p->sync->owner) };
     version_store_drop(p->sync->env->versions, &id);
 }
 

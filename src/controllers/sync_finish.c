@@ -38,7 +38,7 @@ static void remember_versions(struct pass *p)
     free(list);
     _cleanup_free_ char *name = fed_version_name(s->type, kube_object_name(p->object));
     _cleanup_free_ char *api_version = mem_printf("%s/%s", s->type->federated.group, s->type->federated.version);
-    struct version_id id = { kube_object_ns(p->object), str_of(name) };
+    struct version_id id = { kube_object_ns(p->object), str_of(name), str_of(s->owner) };
     struct version_owner owner = { str_of(api_version), str_of(s->type->federated.kind), kube_object_name(p->object),
                                    kube_object_uid(p->object) };
     version_store_set(s->env->versions, &id, &owner, buf_str(&status));

@@ -33,6 +33,7 @@ struct sync {
     const struct sync_env *env;
     struct fed_type_config *type;
     struct kube_resource federated, target;
+    char *owner;                           /* of version records: "types.kubefed.io/FederatedConfigMap" */
     char *component;                       /* event source: "federatedconfigmap-controller" */
     bool is_namespace;                     /* the target is Namespace */
     bool propagates;                       /* otherwise only the statuses of services are collected */

@@ -163,7 +163,7 @@ static struct version_id pass_version_id(const struct pass *p, char **name)
         ns = STR_NULL;
     }
     *name = fed_version_name(p->sync->type, object_name);
-    return (struct version_id){ ns, str_of(*name) };
+    return (struct version_id){ ns, str_of(*name), str_of(p->sync->owner) };
 }
 
 static void gather_versions(struct pass *p)

@@ -39,8 +39,9 @@ struct pending {
 
 struct record {
     uint32_t key_len, body_len;
-    bool exists; /* known to be on the HOST */
-    char *body;  /* compact JSON of status */
+    bool exists;    /* known to be on the HOST */
+    uint64_t owner; /* hash of the owner's "<group>/<kind>"; 0: not known */
+    char *body;     /* compact JSON of status */
     struct pending *pending;
     char key[];
 };
@@ -92,10 +93,26 @@ static char *id_key(const struct version_id *id)
     return mem_printf("%" PRIstr "/%" PRIstr, STRARG(id->ns), STRARG(id->name));
 }
 
+static bool is_anothers(const struct record *r, const struct version_id *id)
+{
+    return r->owner && r->owner != str_hash(id->owner);
+}
+
+/* Key of the record that is kept in memory because the name is another's. */
+static char *spare_key(const struct version_id *id)
+{
+    _cleanup_free_ char *key = id_key(id);
+    return mem_printf("%s\n%" PRIstr, key, STRARG(id->owner));
+}
+
 static struct record *record_find(const struct version_store *v, const struct version_id *id)
 {
     _cleanup_free_ char *key = id_key(id);
-    return set_get(&v->records, str_of(key));
+    struct record *r = set_get(&v->records, str_of(key));
+    if (!r || !is_anothers(r, id))
+        return r;
+    _cleanup_free_ char *spare = spare_key(id);
+    return set_get(&v->records, str_of(spare));
 }
 
 static struct record *record_add(struct version_store *v, struct str key)
@@ -117,13 +134,24 @@ static void record_set_body(struct record *r, struct str body)
 
 /* --- loading --- */
 
-/* Keeps the status only. */
+static void project_owner(yyjson_val *live, yyjson_mut_doc *out)
+{
+    yyjson_val *owner = yyjson_arr_get_first(json_path(live, "metadata.ownerReferences"));
+    struct str group, version;
+    if (!str_cut(json_path_str(owner, "apiVersion"), '/', &group, &version))
+        return;
+    _cleanup_free_ char *text = mem_printf("%" PRIstr "/%" PRIstr, STRARG(group), STRARG(json_path_str(owner, "kind")));
+    json_mut_set_str(out, yyjson_mut_doc_get_root(out), "owner", str_of(text));
+}
+
+/* Keeps status and owner only. */
 static void project_status(void *arg, yyjson_val *live, yyjson_mut_doc *out)
 {
     (void)arg;
     yyjson_val *status = json_get(live, "status");
     if (status)
         json_mut_set(out, yyjson_mut_doc_get_root(out), "status", json_mut_copy(out, status));
+    project_owner(live, out);
 }
 
 static void adopt_loaded(struct version_store *v, const struct kube_object *o)
@@ -134,8 +162,10 @@ static void adopt_loaded(struct version_store *v, const struct kube_object *o)
     if (json_parse(kube_object_body(o), &doc, NULL) < 0)
         return;
     yyjson_val *status = json_get(yyjson_doc_get_root(doc), "status");
+    struct str owner = json_path_str(yyjson_doc_get_root(doc), "owner");
     struct record *r = record_add(v, kube_object_key(o));
     r->exists = true;
+    r->owner = owner.n ? str_hash(owner) : 0;
     _cleanup_buf_ struct buf text = BUF_INIT(BUF_MAX_DEFAULT);
     if (status && json_write(&text, status) == 0)
         record_set_body(r, buf_str(&text));
@@ -410,12 +440,19 @@ void version_store_set(struct version_store *v, const struct version_id *id, con
 {
     _cleanup_free_ char *key = id_key(id);
     struct record *r = set_get(&v->records, str_of(key));
+    bool spare = r && is_anothers(r, id);
+    if (spare) {
+        free(key);
+        key = spare_key(id);
+        r = set_get(&v->records, str_of(key));
+    }
     bool same = r && r->body && same_status(str_n(r->body, r->body_len), status);
     if (!r)
         r = record_add(v, str_of(key));
+    r->owner = str_hash(id->owner);
     if (!same || !str_eq(str_n(r->body, r->body_len), status))
         record_set_body(r, status);
-    if (same)
+    if (same || spare)
         return;
     if (r->pending) {
         r->pending->changed_meanwhile = true;

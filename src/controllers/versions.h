@@ -23,9 +23,11 @@ bool version_store_loaded(const struct version_store *v);
 /* Records not yet stored on the HOST. */
 size_t version_store_pending(const struct version_store *v);
 
-/* Which record: ns empty means ClusterPropagatedVersion; name is "<lower kind>-<object name>". */
+/* Which record: ns empty means ClusterPropagatedVersion; name is "<lower kind>-<object name>". Kinds of the same name in
+ * different groups have the same names (Q-44): the first owner's record is stored, the others' are kept in memory only. */
 struct version_id {
     struct str ns, name;
+    struct str owner; /* "<group>/<kind>" of the federated object */
 };
 /* The owner reference that lets the garbage collector remove the record with its federated object. */
 struct version_owner {

@@ -2,7 +2,7 @@
 import re
 
 import hashes
-from harness import FCM, FDEPLOY, FNS, FSVC, eventually, expect, k, show, stays, test
+from harness import FCM, FDEPLOY, FNS, FSVC, GADGET_SCHEMA, crd, eventually, expect, k, show, stays, test
 
 TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
 
@@ -206,3 +206,38 @@ def an_unchanged_object_is_not_written_again(t):
         expect(t.member1.get(k.CONFIGMAPS, namespace, "greet")["metadata"]["resourceVersion"], member_version, "version in member1")
         expect(t.host.get(FCM, namespace, "greet")["metadata"]["resourceVersion"], after["metadata"]["resourceVersion"], "version on host")
     stays(quiet, 2)
+
+
+@test()
+def kinds_of_the_same_name_in_two_groups_do_not_disturb_each_other(t):
+    """Q-44: both would have the same version record; the second's is kept in memory, and nothing is written again and again."""
+    plane, gadgets, _ = t.private(members=("member1",))
+    group = "other.example.com"
+    t.member1.create(k.CRDS, None, crd(group, "v1", gadgets.plural, gadgets.kind, GADGET_SCHEMA))
+    t.host.create(k.CRDS, None, crd(
+        "types.other.example.com", "v1beta1", "federated" + gadgets.plural, "Federated" + gadgets.kind,
+        {"type": "object", "x-kubernetes-preserve-unknown-fields": True}))
+    ftc = {"metadata": {"name": f"{gadgets.plural}.{group}"}, "spec": {
+        "propagation": "Enabled",
+        "targetType": {"group": group, "version": "v1", "kind": gadgets.kind, "pluralName": gadgets.plural, "scope": "Namespaced"},
+        "federatedType": {"group": "types.other.example.com", "version": "v1beta1", "kind": "Federated" + gadgets.kind,
+                          "pluralName": "federated" + gadgets.plural, "scope": "Namespaced"}}}
+    t.host.create(k.FTC, plane.namespace, ftc)
+    plane.wait_running(ftc["metadata"]["name"])
+    other = f"types.other.example.com/v1beta1/federated{gadgets.plural}"
+    gadgets.create("same", ["member1"], data={"whose": "first"})
+    gadgets.propagated("same", ["member1"])
+    name = f"{gadgets.kind.lower()}-same"
+    record = eventually(lambda: version_object(t, plane.namespace, name)["status"])
+    t.host.create(other, plane.namespace, {
+        "kind": "Federated" + gadgets.kind, "metadata": {"name": "same"}, "spec": {
+            "template": {"data": {"whose": "second"}}, "placement": {"clusters": [{"name": "member1"}]}}})
+    t.propagated(other, plane.namespace, "same", ["member1"])
+    target = f"{group}/v1/{gadgets.plural}"
+    versions = [t.member1.get(r, plane.namespace, "same")["metadata"]["resourceVersion"] for r in (target, gadgets.target)]
+    for number in range(3):
+        for fed in (other, gadgets.fed):
+            t.host.patch(fed, plane.namespace, "same", {"spec": {"note": number}})
+    stays(lambda: expect([t.member1.get(r, plane.namespace, "same")["metadata"]["resourceVersion"] for r in (target, gadgets.target)],
+                         versions, "versions in member1"), 2)
+    expect(version_object(t, plane.namespace, name)["status"], record, "the first's record")
