@@ -37,12 +37,13 @@ static char *flight_id(struct str cluster, struct str key)
     return mem_printf("%" PRIstr "\n%" PRIstr, STRARG(cluster), STRARG(key));
 }
 
-bool apply_in_flight(const struct sync *s, struct str cluster, struct str key)
+const char *apply_in_flight(const struct sync *s, struct str cluster, struct str key)
 {
     if (map_count(&s->flights) == 0)
-        return false;
+        return NULL;
     _cleanup_free_ char *id = flight_id(cluster, key);
-    return map_has(&s->flights, str_of(id));
+    const struct flight *f = map_get(&s->flights, str_of(id));
+    return f ? verbs[f->kind].timed_out : NULL;
 }
 
 static void flight_free(struct flight *f)
@@ -200,6 +201,15 @@ static bool already_exists(const struct flight *f, const struct error *err)
     return error_is_reason(err, "AlreadyExists") || (f->sync->is_namespace && error_is_reason(err, "ServerTimeout"));
 }
 
+/* What goes on with an object that exists is an update, also where it fails at once (5.10): unless it must not be touched. */
+static void begin_update(struct flight *f, const char *status)
+{
+    if (status && (strcmp(status, FED_STATUS_ALREADY_EXISTS) == 0 || strcmp(status, FED_STATUS_CREATION_FAILED) == 0))
+        return;
+    record(f, "Warning", "Failed", "An update will be attempted instead of a creation due to an existing resource");
+    f->kind = FED_OP_UPDATE;
+}
+
 static void on_live(void *arg, const struct kube_response *resp, const struct error *err)
 {
     struct flight *f = arg;
@@ -220,10 +230,11 @@ static void on_live(void *arg, const struct kube_response *resp, const struct er
     fed_plan_adopt(f->pass->plan, &f->pass->input, f->index, yyjson_doc_get_root(doc), &adoption);
     struct pass_result *r = &f->pass->results[f->index];
     if (adoption.op) {
-        record(f, "Warning", "Failed", "An update will be attempted instead of a creation due to an existing resource");
-        f->kind = FED_OP_UPDATE;
+        begin_update(f, FED_STATUS_OK);
+        record(f, "Normal", "", NULL);
         flight_send(f, adoption.op);
     } else if (adoption.error || (adoption.status && adoption.status[0])) {
+        begin_update(f, adoption.status);
         flight_fail(f, adoption.status, adoption.error ? adoption.error : "Resource pre-exist in cluster");
     } else {
         r->status = FED_STATUS_OK;
@@ -329,6 +340,10 @@ static void flight_send(struct flight *f, const struct fed_op *op)
 static void on_soft_deadline(void *arg)
 {
     struct pass *p = arg;
+    _cleanup_free_ char *message = mem_printf("Failed to finish %u operations in %us", p->running,
+                                              SOFT_DEADLINE_MS / 1000);
+    if (!p->deletion)
+        pass_event(p, "Warning", "OperationTimeoutError", str_of(message));
     apply_release(p);
     p->applied(p);
 }

@@ -26,6 +26,12 @@ void sync_enqueue(struct sync *s, struct str key)
         workqueue_add(s->queue, key);
 }
 
+void sync_enqueue_soon(struct sync *s, struct str key, uint64_t ms)
+{
+    if (s->open && s->propagates)
+        workqueue_add_after(s->queue, key, ms);
+}
+
 void sync_enqueue_all(struct sync *s)
 {
     struct kube_object *o;
@@ -165,6 +171,8 @@ static void on_cluster(void *arg, struct cluster *c, enum cluster_event event)
             kube_informer_kick(m->informer);
         else if (c->client)
             sync_member_connect(s, c);
+        if (sync_member_is_starting(s, str_of(c->name)))
+            break; /* its first list brings everything back */
         sync_enqueue_all(s);
         sync_enqueue_removals(s, str_of(c->name));
         break;

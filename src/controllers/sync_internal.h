@@ -98,7 +98,8 @@ struct pass {
     struct kube_call *host_call;     /* finalizer or status request */
     void (*applied)(struct pass *p); /* all operations ended, or the soft deadline passed */
     void (*then)(struct pass *p);    /* after the finalizer request */
-    unsigned verifying;              /* live GETs of a deletion under way */
+    void (*verified)(struct pass *p);
+    unsigned verifying; /* live GETs of a deletion under way */
     struct list verifications;
     bool still_there;              /* a verification found a labelled object, or could not be made */
     bool *left_behind;             /* deletion, clusters->n: the removal there is put off */
@@ -108,6 +109,7 @@ struct pass {
 
 /* sync.c */
 void sync_enqueue(struct sync *s, struct str key);
+void sync_enqueue_soon(struct sync *s, struct str key, uint64_t ms);
 void sync_enqueue_all(struct sync *s);
 /* What was put off in that cluster. */
 void sync_enqueue_removals(struct sync *s, struct str cluster);
@@ -159,7 +161,8 @@ void pass_patch_finalizer(struct pass *p, bool add, void (*then)(struct pass *p)
 /* apply.c */
 /* Starts all operations of p->plan; calls p->applied once (never from inside). */
 void apply_start(struct pass *p);
-bool apply_in_flight(const struct sync *s, struct str cluster, struct str key);
+/* An operation for that pair is under way: the status that says so (FED_STATUS_..._TIMED_OUT), or NULL. */
+const char *apply_in_flight(const struct sync *s, struct str cluster, struct str key);
 void apply_release(struct pass *p); /* the pass no longer waits: its flights go on alone */
 void apply_cancel_all(struct sync *s);
 
@@ -175,6 +178,11 @@ bool sync_vanished(const struct kube_object *last);
 /* Removes the member objects of a vanished federated object; p->object is its last state. */
 void pass_remains(struct pass *p);
 void pass_orphan(struct pass *p);
+
+/* sync_verify.c */
+/* Asks the wanted clusters whether they still have the object, unless they told this pass so; then `verified` (maybe before
+ * this returns). p->still_there: one has it, or cannot be asked; its result says which. */
+void pass_verify(struct pass *p, bool (*want)(const struct pass *p, size_t i), void (*verified)(struct pass *p));
 void pass_cancel_verifications(struct pass *p);
 
 #endif

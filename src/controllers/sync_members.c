@@ -8,6 +8,10 @@
 #include "controllers/sync_internal.h"
 #include "fed/names.h"
 
+/* A workload that is being rolled out changes its status many times a second: what is written about that to the host (raw
+ * collection) waits for more of it. */
+#define STATUS_PAUSE_MS 100u
+
 char *sync_fed_key(const struct sync *s, struct str member_key)
 {
     if (!s->is_namespace)
@@ -23,10 +27,16 @@ char *sync_member_key(const struct sync *s, struct str fed_key)
     return str_dup(fed_key);
 }
 
+/* Its status moved, or its metadata. */
+static bool same_generation(const struct kube_object *a, const struct kube_object *b)
+{
+    return a->generation != 0 && a->generation == b->generation && a->deleting == b->deleting &&
+           str_eq(kube_object_uid(a), kube_object_uid(b));
+}
+
 static bool only_version_differs(const struct kube_object *a, const struct kube_object *b)
 {
-    return a->generation != 0 && a->generation == b->generation && a->hash == b->hash && a->deleting == b->deleting &&
-           str_eq(kube_object_uid(a), kube_object_uid(b));
+    return same_generation(a, b) && a->hash == b->hash;
 }
 
 /* --- objects of which only the replica count changed --- */
@@ -98,7 +108,11 @@ static void on_change(void *arg, struct kube_object *old, struct kube_object *no
     _cleanup_free_ char *key = sync_fed_key(s, kube_object_key(kube_object_either(now, old)));
     if (apply_in_flight(s, str_of(m->name), str_of(key)))
         return; /* most likely our own write; its end looks at what is there */
-    sync_enqueue(s, str_of(key));
+    bool raw = s->env->raw_status && s->type->status_collection;
+    if (raw && old && now && same_generation(old, now))
+        sync_enqueue_soon(s, str_of(key), STATUS_PAUSE_MS);
+    else
+        sync_enqueue(s, str_of(key));
 }
 
 static void on_state(void *arg, enum kube_informer_state state, const struct error *err)
@@ -133,7 +147,7 @@ struct sync_member *sync_member_find(const struct sync *s, struct str cluster)
 bool sync_member_is_starting(const struct sync *s, struct str cluster)
 {
     const struct sync_member *m = map_get(&s->members, cluster);
-    return m && !m->informer;
+    return m && (!m->informer || kube_informer_state(m->informer) == KUBE_INFORMER_LISTING);
 }
 
 /* --- starting and stopping --- */

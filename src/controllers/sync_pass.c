@@ -124,6 +124,7 @@ static void gather_member(struct pass *p, size_t i)
     if (!m && sync_member_is_starting(s, v->name)) {
         v->store_status = FED_STATUS_CACHED_RETRIEVAL_FAILED;
         v->store_error = STR("the cache of this cluster is not complete yet");
+        v->store_filling = true;
         return;
     }
     if (!m) {
@@ -134,6 +135,7 @@ static void gather_member(struct pass *p, size_t i)
     if (kube_informer_state(m->informer) != KUBE_INFORMER_SYNCED) {
         const struct error *err = kube_informer_error(m->informer);
         v->store_status = FED_STATUS_CACHED_RETRIEVAL_FAILED;
+        v->store_filling = kube_informer_state(m->informer) == KUBE_INFORMER_LISTING;
         v->store_error = err ? str_of(error_msg(err)) : STR("the cache of this cluster is not complete yet");
         return;
     }
@@ -308,10 +310,11 @@ static void take_known_results(struct pass *p)
 static void mark_blocked(struct pass *p)
 {
     for (size_t i = 0; i < p->clusters->n; i++) {
-        if (!apply_in_flight(p->sync, str_of(p->clusters->v[i].name), str_of(p->key)))
+        const char *status = apply_in_flight(p->sync, str_of(p->clusters->v[i].name), str_of(p->key));
+        if (!status)
             continue;
         p->results[i].blocked = true;
-        p->results[i].status = FED_STATUS_UPDATE_TIMED_OUT;
+        p->results[i].status = status;
     }
 }
 

@@ -11,31 +11,37 @@
 #define CORE ""
 #define ADMISSION "admissionregistration.k8s.io"
 
+/* Shapes of fields: what is of another is not kept. */
+#define TEXT YYJSON_TYPE_STR
+#define LIST YYJSON_TYPE_ARR
+#define OBJECT YYJSON_TYPE_OBJ
+
 static const struct {
     const char *group, *kind, *path;
+    yyjson_type shape;
     const char *only_with; /* a member of the desired root, or NULL */
 } fields[] = {
-    { CORE, "PersistentVolumeClaim", "spec.volumeName", NULL },
-    { CORE, "PersistentVolumeClaim", "spec.storageClassName", NULL },
-    { CORE, "PersistentVolumeClaim", "spec.volumeMode", NULL },
-    { CORE, "PersistentVolumeClaim", "spec.dataSource", NULL },
-    { CORE, "PersistentVolumeClaim", "spec.dataSourceRef", NULL },
-    { CORE, "PersistentVolume", "spec.claimRef", NULL },
-    { CORE, "PersistentVolume", "spec.storageClassName", NULL },
-    { CORE, "PersistentVolume", "spec.volumeMode", NULL },
-    { CORE, "PersistentVolume", "spec.nodeAffinity", NULL },
-    { CORE, "Service", "spec.ipFamily", NULL },
-    { CORE, "Service", "spec.ipFamilies", NULL },
-    { CORE, "Service", "spec.ipFamilyPolicy", NULL },
-    { CORE, "Service", "spec.loadBalancerClass", NULL },
-    { CORE, "ServiceAccount", "imagePullSecrets", NULL },
-    { CORE, "Pod", "spec", NULL }, /* filled in, see below */
-    { "batch", "Job", "spec.selector", NULL },
-    { "networking.k8s.io", "Ingress", "spec.ingressClassName", NULL },
-    { "rbac.authorization.k8s.io", "ClusterRole", "rules", "aggregationRule" },
-    { "apiregistration.k8s.io", "APIService", "spec.caBundle", NULL },
-    { "apiextensions.k8s.io", "CustomResourceDefinition", "spec.conversion.webhook.clientConfig.caBundle", NULL },
-    { "apiextensions.k8s.io", "CustomResourceDefinition", "spec.conversion.webhookClientConfig.caBundle", NULL },
+    { CORE, "PersistentVolumeClaim", "spec.volumeName", TEXT, NULL },
+    { CORE, "PersistentVolumeClaim", "spec.storageClassName", TEXT, NULL },
+    { CORE, "PersistentVolumeClaim", "spec.volumeMode", TEXT, NULL },
+    { CORE, "PersistentVolumeClaim", "spec.dataSource", OBJECT, NULL },
+    { CORE, "PersistentVolumeClaim", "spec.dataSourceRef", OBJECT, NULL },
+    { CORE, "PersistentVolume", "spec.claimRef", OBJECT, NULL },
+    { CORE, "PersistentVolume", "spec.storageClassName", TEXT, NULL },
+    { CORE, "PersistentVolume", "spec.volumeMode", TEXT, NULL },
+    { CORE, "PersistentVolume", "spec.nodeAffinity", OBJECT, NULL },
+    { CORE, "Service", "spec.ipFamily", TEXT, NULL },
+    { CORE, "Service", "spec.ipFamilies", LIST, NULL },
+    { CORE, "Service", "spec.ipFamilyPolicy", TEXT, NULL },
+    { CORE, "Service", "spec.loadBalancerClass", TEXT, NULL },
+    { CORE, "ServiceAccount", "imagePullSecrets", LIST, NULL },
+    { CORE, "Pod", "spec", OBJECT, NULL }, /* filled in, see below */
+    { "batch", "Job", "spec.selector", OBJECT, NULL },
+    { "networking.k8s.io", "Ingress", "spec.ingressClassName", TEXT, NULL },
+    { "rbac.authorization.k8s.io", "ClusterRole", "rules", LIST, "aggregationRule" },
+    { "apiregistration.k8s.io", "APIService", "spec.caBundle", TEXT, NULL },
+    { "apiextensions.k8s.io", "CustomResourceDefinition", "spec.conversion.webhook.clientConfig.caBundle", TEXT, NULL },
+    { "apiextensions.k8s.io", "CustomResourceDefinition", "spec.conversion.webhookClientConfig.caBundle", TEXT, NULL },
 };
 
 /* What the API server puts on the pods of a Job so that its selector finds them. */
@@ -60,10 +66,10 @@ static bool is_open(yyjson_mut_val *v)
            (yyjson_mut_is_str(v) && json_mut_str(v).n == 0);
 }
 
-static bool is_empty(yyjson_val *v)
+/* The member says something of this shape. All shapes have a length. */
+static bool says(yyjson_val *v, yyjson_type shape)
 {
-    return !v || yyjson_is_null(v) || (yyjson_is_ctn(v) && unsafe_yyjson_get_len(v) == 0) ||
-           (yyjson_is_str(v) && json_str(v).n == 0);
+    return yyjson_get_type(v) == shape && unsafe_yyjson_get_len(v) > 0;
 }
 
 /* "a.b.c" as parent "a.b" and key "c"; without a dot the parent is the root. */
@@ -162,16 +168,15 @@ static void fill(yyjson_mut_doc *doc, yyjson_mut_val *desired, yyjson_val *live,
 
 static void keep_job_labels(yyjson_mut_doc *doc, yyjson_val *live)
 {
-    yyjson_mut_val *root = yyjson_mut_doc_get_root(doc), *labels;
-    yyjson_val *present = json_path(live, POD_LABELS);
+    yyjson_mut_val *root = yyjson_mut_doc_get_root(doc);
 
-    if (!yyjson_is_obj(present) || !json_mut_path(root, "spec.template"))
+    if (!yyjson_mut_is_obj(json_mut_path(root, "spec.template")))
         return;
-    labels = json_mut_ensure_obj(doc, root, POD_LABELS);
-    for (size_t i = 0; labels && i < ARRAY_SIZE(job_labels); i++) {
-        yyjson_val *v = json_get(present, job_labels[i]);
+    for (size_t i = 0; i < ARRAY_SIZE(job_labels); i++) {
+        yyjson_val *v = json_get(json_path(live, POD_LABELS), job_labels[i]);
+        yyjson_mut_val *labels = says(v, TEXT) ? json_mut_ensure_obj(doc, root, POD_LABELS) : NULL;
 
-        if (v && is_open(json_mut_get(labels, job_labels[i])))
+        if (labels && is_open(json_mut_get(labels, job_labels[i])))
             json_mut_set(doc, labels, job_labels[i], json_mut_copy(doc, v));
     }
 }
@@ -187,7 +192,7 @@ static void keep_webhook_bundles(yyjson_mut_doc *doc, yyjson_val *live)
     {
         yyjson_val *bundle = json_path(item, "clientConfig.caBundle");
 
-        if (yyjson_is_obj(item) && !is_empty(bundle))
+        if (yyjson_is_obj(item) && says(bundle, TEXT))
             map_put(&bundles, json_path_str(item, "name"), bundle);
     }
     yyjson_mut_arr_foreach(json_mut_get(yyjson_mut_doc_get_root(doc), "webhooks"), i, n, hook)
@@ -202,7 +207,7 @@ static void keep_webhook_bundles(yyjson_mut_doc *doc, yyjson_val *live)
 
 /* --- retention --- */
 
-static void keep_field(yyjson_mut_doc *doc, yyjson_val *live, const char *path)
+static void keep_field(yyjson_mut_doc *doc, yyjson_val *live, const char *path, yyjson_type shape)
 {
     char parent_path[96];
     const char *key = split_path(path, parent_path);
@@ -210,7 +215,7 @@ static void keep_field(yyjson_mut_doc *doc, yyjson_val *live, const char *path)
     yyjson_mut_val *parent = parent_path[0] ? json_mut_path(root, parent_path) : root;
     yyjson_val *v = json_path(live, path);
 
-    if (!is_empty(v) && yyjson_mut_is_obj(parent) && is_open(json_mut_get(parent, key)))
+    if (says(v, shape) && yyjson_mut_is_obj(parent) && is_open(json_mut_get(parent, key)))
         json_mut_set(doc, parent, key, json_mut_copy(doc, v));
 }
 
@@ -223,7 +228,7 @@ void bound_retain(const struct fed_type_config *type, yyjson_val *live, yyjson_m
     for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
         if (is_kind(type, fields[i].group, fields[i].kind) &&
             (!fields[i].only_with || json_mut_get(root, fields[i].only_with)))
-            keep_field(desired, live, fields[i].path);
+            keep_field(desired, live, fields[i].path, fields[i].shape);
     if (is_kind(type, "batch", "Job"))
         keep_job_labels(desired, live);
     if (has_webhooks(type))
@@ -232,14 +237,14 @@ void bound_retain(const struct fed_type_config *type, yyjson_val *live, yyjson_m
 
 /* --- projection --- */
 
-static void project_field(yyjson_val *live, const char *path, yyjson_mut_doc *out, yyjson_mut_val *root)
+static void project_field(yyjson_val *live, size_t field, yyjson_mut_doc *out, yyjson_mut_val *root)
 {
     char parent_path[96];
-    const char *key = split_path(path, parent_path);
-    yyjson_val *v = json_path(live, path);
+    const char *key = split_path(fields[field].path, parent_path);
+    yyjson_val *v = json_path(live, fields[field].path);
     yyjson_mut_val *parent;
 
-    if (is_empty(v))
+    if (!says(v, fields[field].shape))
         return;
     parent = parent_path[0] ? json_mut_ensure_obj(out, root, parent_path) : root;
     if (parent && !json_mut_get(parent, key))
@@ -257,7 +262,7 @@ static void project_webhooks(yyjson_val *live, yyjson_mut_doc *out, yyjson_mut_v
         yyjson_val *bundle = json_path(item, "clientConfig.caBundle");
         yyjson_mut_val *hook;
 
-        if (is_empty(bundle))
+        if (!says(bundle, TEXT))
             continue;
         hook = yyjson_mut_arr_add_obj(out, hooks);
         json_mut_set_str(out, hook, "name", json_path_str(item, "name"));
@@ -270,12 +275,12 @@ void bound_project(const struct fed_type_config *type, yyjson_val *live, yyjson_
 {
     for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
         if (is_kind(type, fields[i].group, fields[i].kind))
-            project_field(live, fields[i].path, out, root);
+            project_field(live, i, out, root);
     if (is_kind(type, "batch", "Job"))
         for (size_t i = 0; i < ARRAY_SIZE(job_labels); i++) {
             yyjson_val *v = json_get(json_path(live, POD_LABELS), job_labels[i]);
 
-            if (v)
+            if (says(v, TEXT))
                 json_mut_set(out, json_mut_ensure_obj(out, root, POD_LABELS), job_labels[i], json_mut_copy(out, v));
         }
     if (has_webhooks(type))

@@ -31,6 +31,7 @@ struct fed_cluster_view {
     bool store_ready;                 /* the cache of this member is complete for this type */
     const char *store_status;         /* FED_STATUS_CLIENT_RETRIEVAL_FAILED or ..CACHED.. when !store_ready */
     struct str store_error;           /* why not */
+    bool store_filling;               /* !store_ready, but it is only a matter of time: no failure yet */
     const struct fed_member_obj *obj; /* NULL: absent, or not known when !store_ready */
     int64_t unready_since;            /* !ready: seconds since the epoch, or 0 when that is not known */
     const struct fed_removal

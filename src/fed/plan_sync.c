@@ -279,6 +279,20 @@ static bool is_known_as(yyjson_val *fed_object, struct str cluster, const char *
     return false;
 }
 
+/* What the status says of a cluster stays while its cache is being filled, as far as it can still be true: a cluster that comes
+ * back must not cost two writes per object. */
+static const char *status_while_filling(yyjson_val *fed_object, struct str cluster)
+{
+    int64_t observed = json_path_i64(fed_object, "status.observedGeneration", 0);
+
+    if (is_known_as(fed_object, cluster, FED_STATUS_OK) &&
+        observed == json_path_i64(fed_object, "metadata.generation", 0))
+        return FED_STATUS_OK;
+    if (is_known_as(fed_object, cluster, FED_STATUS_CLUSTER_NOT_READY))
+        return FED_STATUS_CLUSTER_NOT_READY;
+    return FED_STATUS_CACHED_RETRIEVAL_FAILED;
+}
+
 static void plan_unreachable(struct sync *s, size_t i)
 {
     const struct fed_cluster_view *c = &s->in->clusters[i];
@@ -287,6 +301,10 @@ static void plan_unreachable(struct sync *s, size_t i)
 
     if (!status)
         status = FED_STATUS_CACHED_RETRIEVAL_FAILED;
+    if (c->ready && c->store_filling) {
+        plan_fail(s->plan, i, status_while_filling(s->in->object, c->name), error);
+        return;
+    }
     plan_fail(s->plan, i, status, error);
     if (is_known_as(s->in->object, c->name, status))
         return;

@@ -22,6 +22,9 @@
 #define HIGH_EXTRA 4u /* places beyond the limit for health probes and leases */
 #define BACKGROUND_QUIET_MS 50u
 #define BACKGROUND_PATIENCE_MS 60000u
+/* A client that is always busy sends them one by one, with pauses: people wait for events after all. */
+#define BACKGROUND_TRICKLE_AFTER_MS 1000u
+#define BACKGROUND_TRICKLE_MS 20u
 #define MAX_HEADERS 8u
 
 /* --- end --- */
@@ -382,8 +385,8 @@ static struct kube_call *first(const struct list *queue)
     return list_empty(queue) ? NULL : list_entry(queue->next, struct kube_call, link);
 }
 
-/* Nobody waits for BACKGROUND calls: they are sent when no other call was under way for a moment, or has been patient for
- * long, so that a client that is always busy does not starve them. */
+/* Nobody waits for BACKGROUND calls at once: they are sent when no other call was under way for a moment. A client that is
+ * always busy does not starve them: they trickle after a second, and have waited enough after a minute. */
 static bool background_may_go(const struct kube_client *c, const struct kube_call *call)
 {
     uint64_t now = loop_now(c->loop);
@@ -391,6 +394,9 @@ static bool background_may_go(const struct kube_client *c, const struct kube_cal
     if (c->background >= MAX(limiter_get(&c->limiter) / 4, 1u))
         return false;
     if (now - call->queued_ms >= BACKGROUND_PATIENCE_MS)
+        return true;
+    if (c->background == 0 && now - call->queued_ms >= BACKGROUND_TRICKLE_AFTER_MS &&
+        now - c->trickle_ms >= BACKGROUND_TRICKLE_MS)
         return true;
     return c->in_flight == c->background && now - c->busy_ms >= BACKGROUND_QUIET_MS;
 }
@@ -425,6 +431,8 @@ static void dispatch(void *arg)
         c->waiting--;
         if (call->priority != KUBE_PRIO_BACKGROUND)
             c->busy_ms = loop_now(c->loop);
+        else
+            c->trickle_ms = loop_now(c->loop);
         call_send(call);
     }
     if (first(&c->queue[KUBE_PRIO_BACKGROUND]) && !loop_timer_active(&c->quiet_timer))

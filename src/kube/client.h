@@ -7,7 +7,8 @@
  *
  * Fairness: at most `limit` calls are in flight (watches not counted); the limit adapts: it starts at 32, grows while
  * latency stays flat and falls on 429 and on rising latency, within [4, 256]. Waiting calls are sent by priority;
- * BACKGROUND calls only when nothing else was under way for 50 ms, or after 60 s, and only up to a quarter of the limit.
+ * BACKGROUND calls only when nothing else was under way for 50 ms, one by one after 1 s (at most 50 a second), or after 60 s,
+ * and only up to a quarter of the limit.
  */
 #ifndef KUBE_CLIENT_H
 #define KUBE_CLIENT_H

@@ -29,7 +29,8 @@ struct kube_client {
     struct list queue[N_PRIORITIES]; /* waiting for a place, by kube_call.link */
     struct list streams;             /* to be sent, by kube_call.link */
     unsigned in_flight, background, waiting;
-    uint64_t busy_ms; /* when a call that is not BACKGROUND was sent last */
+    uint64_t busy_ms;    /* when a call that is not BACKGROUND was sent last */
+    uint64_t trickle_ms; /* when a BACKGROUND call was sent last */
     struct loop_timer quiet_timer;
     struct kube_client_stats stats;
 };
