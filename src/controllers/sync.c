@@ -39,17 +39,61 @@ void sync_enqueue_all(struct sync *s)
         sync_enqueue(s, kube_object_key(o));
 }
 
-static void enqueue_member_objects(struct sync *s)
+static void enqueue_member_objects(struct sync *s, const struct sync_member *m)
+{
+    struct kube_object *o;
+    for (size_t i = 0; kube_informer_next(m->informer, &i, &o);) {
+        _cleanup_free_ char *key = sync_fed_key(s, kube_object_key(o));
+        sync_enqueue(s, str_of(key));
+    }
+}
+
+static void enqueue_all_member_objects(struct sync *s)
 {
     struct map_entry e;
     for (size_t i = 0; map_next(&s->members, &i, &e);) {
-        struct sync_member *m = e.val;
-        struct kube_object *o;
+        const struct sync_member *m = e.val;
         sync_enqueue_removals(s, str_of(m->name));
-        for (size_t j = 0; m->informer && kube_informer_next(m->informer, &j, &o);) {
-            _cleanup_free_ char *key = sync_fed_key(s, kube_object_key(o));
-            sync_enqueue(s, str_of(key));
-        }
+        if (m->informer)
+            enqueue_member_objects(s, m);
+    }
+}
+
+/* --- what a change of a cluster touches: only that is looked at again (P-11, P-12) --- */
+
+static bool has_selector(const struct kube_object *o)
+{
+    return o && str_contains(kube_object_body(o), STR("\"clusterSelector\""));
+}
+
+/* Its placement or its status names the cluster, which a cheap look at the text tells, or its selector may match it. */
+static bool concerns(const struct kube_object *o, struct str quoted_name)
+{
+    return str_contains(kube_object_body(o), quoted_name) || has_selector(o);
+}
+
+void sync_enqueue_cluster(struct sync *s, struct str cluster)
+{
+    _cleanup_free_ char *quoted = mem_printf("\"%" PRIstr "\"", STRARG(cluster));
+    const struct sync_member *m = sync_member_find(s, cluster);
+    struct kube_object *o;
+    for (size_t i = 0; kube_informer_next(s->objects, &i, &o);)
+        if (concerns(o, str_of(quoted)))
+            sync_enqueue(s, kube_object_key(o));
+    if (m)
+        enqueue_member_objects(s, m); /* what is there, placed or not */
+    sync_enqueue_removals(s, cluster);
+}
+
+static void enqueue_selecting(struct sync *s, struct str cluster)
+{
+    _cleanup_free_ char *quoted = mem_printf("\"%" PRIstr "\"", STRARG(cluster));
+    struct kube_object *o;
+    for (size_t i = 0; kube_informer_next(s->objects, &i, &o);) {
+        bool by_namespace = s->target.namespaced && str_contains(kube_object_body(o), str_of(quoted)) &&
+                            has_selector(namespaces_federated(s->env->namespaces, kube_object_ns(o)));
+        if (by_namespace || has_selector(o))
+            sync_enqueue(s, kube_object_key(o));
     }
 }
 
@@ -111,7 +155,7 @@ static void try_open(void *arg)
     log_info("Started sync controller for \"%s\" (%zu objects)", s->type->federated.kind,
              kube_informer_count(s->objects));
     sync_enqueue_all(s);
-    enqueue_member_objects(s);
+    enqueue_all_member_objects(s);
     service_status_enqueue_all(s->service_status);
 }
 
@@ -152,7 +196,12 @@ static void on_objects_state(void *arg, enum kube_informer_state state, const st
 
 static void on_unavailable(void *arg)
 {
-    sync_enqueue_all(arg);
+    struct sync *s = arg;
+    struct map_entry e;
+    for (size_t i = 0; map_next(&s->unavailable, &i, &e);) {
+        sync_enqueue_cluster(s, e.key);
+        map_remove(&s->unavailable, e.key);
+    }
 }
 
 static void on_cluster(void *arg, struct cluster *c, enum cluster_event event)
@@ -173,17 +222,17 @@ static void on_cluster(void *arg, struct cluster *c, enum cluster_event event)
             sync_member_connect(s, c);
         if (sync_member_is_starting(s, str_of(c->name)))
             break; /* its first list brings everything back */
-        sync_enqueue_all(s);
-        sync_enqueue_removals(s, str_of(c->name));
+        sync_enqueue_cluster(s, str_of(c->name));
         break;
     }
     case CLUSTER_UNREADY:
+        map_put(&s->unavailable, str_of(c->name), s);
         if (!loop_timer_active(&s->unavailable_timer))
             loop_timer_start(sync_loop(s), &s->unavailable_timer, s->env->unavailable_delay_ms, on_unavailable, s);
         break;
     case CLUSTER_ADDED:
-    case CLUSTER_RELABELLED:
-    case CLUSTER_REMOVED: sync_enqueue_all(s); break;
+    case CLUSTER_REMOVED: sync_enqueue_cluster(s, str_of(c->name)); break;
+    case CLUSTER_RELABELLED: enqueue_selecting(s, str_of(c->name)); break;
     }
 }
 
@@ -276,6 +325,7 @@ void sync_stop(struct sync *s)
     map_done(&s->passes);
     map_done(&s->flights);
     map_done(&s->failing);
+    map_done(&s->unavailable);
     for (size_t i = 0; map_next(&s->vanished, &i, &e);)
         kube_object_unref(e.val);
     map_done(&s->vanished);

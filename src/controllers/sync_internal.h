@@ -54,6 +54,7 @@ struct sync {
     struct clusters_listener clusters_listener;
     struct namespaces_listener namespaces_listener;
     struct loop_timer gate_timer;
+    struct map unavailable; /* names of clusters that turned unready, until the timer */
     struct loop_timer unavailable_timer;
     struct loop_timer fan_out_timer;
 };
@@ -111,6 +112,8 @@ struct pass {
 void sync_enqueue(struct sync *s, struct str key);
 void sync_enqueue_soon(struct sync *s, struct str key, uint64_t ms);
 void sync_enqueue_all(struct sync *s);
+/* What a change of this cluster may concern. */
+void sync_enqueue_cluster(struct sync *s, struct str cluster);
 /* What was put off in that cluster. */
 void sync_enqueue_removals(struct sync *s, struct str cluster);
 /* Ends a pass: frees it and tells the queue. */

@@ -128,8 +128,7 @@ static void on_state(void *arg, enum kube_informer_state state, const struct err
         return;
     }
     service_status_enqueue_all(s->service_status);
-    sync_enqueue_all(s);
-    sync_enqueue_removals(s, str_of(m->name));
+    sync_enqueue_cluster(s, str_of(m->name));
 }
 
 static void project(void *arg, yyjson_val *live, yyjson_mut_doc *out)
