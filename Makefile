@@ -33,7 +33,7 @@ demo: build
 demo-down:
 	@demo/demo down
 
-## test       unit tests and end-to-end tests on real clusters (FILTER=regex picks some)
+## test       unit tests, end-to-end tests on real clusters and a short soak test (FILTER=regex picks some)
 test: build
 	tools/install-deps lab
 	tools/test --jobs $(J) $(filter) $(ARGS)
@@ -74,6 +74,12 @@ tsan: deps
 	tools/build --jobs $(J) tsan
 	tools/test --build tsan --smoke --jobs $(J) $(filter) $(ARGS)
 
+## soak       random work, drift and faults under the address sanitizer, held against an oracle (MINUTES=5; ARGS=--seed=N)
+soak: deps
+	tools/install-deps lab
+	tools/build --jobs $(J) asan
+	tools/test --build asan --soak $(MINUTES) $(ARGS)
+
 ## fuzz       run every fuzz target, MINUTES=5 each by default
 fuzz: deps
 	tools/install-deps fuzz
@@ -98,4 +104,4 @@ help:
 	@echo
 	@sed -n 's/^#   /  /p' Makefile
 
-.PHONY: build deps demo demo-down test unit e2e bench lint format asan tsan fuzz install clean help
+.PHONY: build deps demo demo-down test unit e2e soak bench lint format asan tsan fuzz install clean help

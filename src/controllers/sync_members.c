@@ -76,9 +76,9 @@ static bool is_scaled(const struct kube_object *old, const struct kube_object *n
            fed_member_scaled(yyjson_doc_get_root(a), yyjson_doc_get_root(b));
 }
 
-static void note_scaling(struct sync_member *m, const struct kube_object *old, const struct kube_object *now)
+static void note_scaling(struct sync_member *m, struct kube_object *old, struct kube_object *now)
 {
-    struct str key = kube_object_key(now ? now : old);
+    struct str key = kube_object_key(kube_object_either(now, old));
     if (old && now && old->generation == now->generation)
         return;
     if (old && now && is_scaled(old, now)) {

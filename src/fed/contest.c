@@ -1,14 +1,18 @@
 /*
  * See contest.h. First a walk that finds the path of the difference, as a list of steps; then each entry of managedFields is
- * searched for that path in the form of its fieldsV1 ("f:name", "k:{...}" for list items by key, "i:n" by index).
+ * searched for that path in the form of its fieldsV1 ("f:name"; items of lists as "k:{...}" by key, "v:..." by value, "i:n"
+ * by index).
  */
 #include "fed/contest.h"
 
 #include <stdlib.h>
 
+#include "base/map.h"
 #include "base/rtime.h"
 
 #define DEPTH_MAX 32u
+/* Larger objects are looked into through a map: members decide how large they are. */
+#define LINEAR_MAX 16u
 
 struct step {
     struct str key;   /* member of an object; or empty: item of a list */
@@ -25,6 +29,34 @@ static void push(struct path *p, struct step s)
 {
     if (p->n < DEPTH_MAX)
         p->steps[p->n++] = s;
+}
+
+/* --- members of objects --- */
+
+struct members {
+    yyjson_val *obj;
+    struct map by_key; /* empty for small objects */
+};
+
+static struct members members_of(yyjson_val *obj)
+{
+    struct members m = { .obj = obj, .by_key = MAP_INIT };
+    yyjson_val *key, *value;
+    size_t i, n;
+
+    if (yyjson_obj_size(obj) > LINEAR_MAX)
+        yyjson_obj_foreach(obj, i, n, key, value) map_put(&m.by_key, json_str(key), value);
+    return m;
+}
+
+static void members_done(struct members *m)
+{
+    map_done(&m->by_key);
+}
+
+static yyjson_val *member(const struct members *m, struct str key)
+{
+    return map_count(&m->by_key) ? map_get(&m->by_key, key) : json_getn(m->obj, key);
 }
 
 /* --- the difference --- */
@@ -58,13 +90,14 @@ static bool list_differs(yyjson_val *desired, yyjson_val *live, struct path *p)
 
 static bool object_differs(yyjson_val *desired, yyjson_val *live, struct path *p)
 {
+    _cleanup_(members_done) struct members present = members_of(live);
     size_t before = p->n, i, n;
     yyjson_val *key, *value;
 
     yyjson_obj_foreach(desired, i, n, key, value)
     {
         push(p, (struct step){ .key = json_str(key) });
-        if (differs(value, json_getn(live, json_str(key)), p))
+        if (differs(value, member(&present, json_str(key)), p))
             return true;
         p->n = before;
     }
@@ -73,8 +106,10 @@ static bool object_differs(yyjson_val *desired, yyjson_val *live, struct path *p
 
 static bool differs(yyjson_val *desired, yyjson_val *live, struct path *p)
 {
-    if (p->n >= DEPTH_MAX || (is_empty(desired) && is_empty(live)))
-        return !json_equal(desired, live) && p->n >= DEPTH_MAX;
+    if (is_empty(desired) && is_empty(live))
+        return false;
+    if (p->n >= DEPTH_MAX)
+        return !json_equal(desired, live);
     if (yyjson_is_obj(desired) && yyjson_is_obj(live))
         return object_differs(desired, live, p);
     if (yyjson_is_arr(desired) && yyjson_is_arr(live))
@@ -84,12 +119,13 @@ static bool differs(yyjson_val *desired, yyjson_val *live, struct path *p)
 
 static bool label_is_foreign(yyjson_val *desired, yyjson_val *live, struct path *p)
 {
-    yyjson_val *wanted = json_path(desired, "metadata.labels"), *key, *value;
+    _cleanup_(members_done) struct members wanted = members_of(json_path(desired, "metadata.labels"));
+    yyjson_val *key, *value;
     size_t i, n;
 
     yyjson_obj_foreach(json_path(live, "metadata.labels"), i, n, key, value)
     {
-        if (json_getn(wanted, json_str(key)))
+        if (member(&wanted, json_str(key)))
             continue;
         push(p, (struct step){ .key = STR("metadata") });
         push(p, (struct step){ .key = STR("labels") });
@@ -113,6 +149,7 @@ static bool is_servers(struct str key)
 
 static bool metadata_differs(yyjson_val *desired, yyjson_val *live, struct path *p)
 {
+    _cleanup_(members_done) struct members present = members_of(live);
     yyjson_val *key, *value;
     size_t i, n;
 
@@ -121,7 +158,7 @@ static bool metadata_differs(yyjson_val *desired, yyjson_val *live, struct path 
         p->n = 0;
         push(p, (struct step){ .key = STR("metadata") });
         push(p, (struct step){ .key = json_str(key) });
-        if (!is_servers(json_str(key)) && differs(value, json_getn(live, json_str(key)), p))
+        if (!is_servers(json_str(key)) && differs(value, member(&present, json_str(key)), p))
             return true;
     }
     p->n = 0;
@@ -130,6 +167,7 @@ static bool metadata_differs(yyjson_val *desired, yyjson_val *live, struct path 
 
 static bool find_difference(yyjson_val *desired, yyjson_val *live, struct path *p)
 {
+    _cleanup_(members_done) struct members present = members_of(live);
     yyjson_val *key, *value;
     size_t i, n;
 
@@ -140,7 +178,7 @@ static bool find_difference(yyjson_val *desired, yyjson_val *live, struct path *
         p->n = 0;
         if (str_eqc(name, "metadata") ? metadata_differs(value, json_get(live, "metadata"), p)
                                       : (push(p, (struct step){ .key = name }),
-                                         !str_eqc(name, "status") && differs(value, json_getn(live, name), p)))
+                                         !str_eqc(name, "status") && differs(value, member(&present, name), p)))
             return true;
     }
     p->n = 0;
@@ -179,21 +217,32 @@ static char *name_of(const struct path *p)
 
 /* --- its manager --- */
 
-/* "k:{...}" describes the item: every member of the key has the same value there. */
-static bool is_key_of(struct str key, yyjson_val *item)
+/* Every member of the key has the same value in the item. */
+static bool is_key_of(yyjson_val *key, yyjson_val *item)
 {
-    _cleanup_json_ yyjson_doc *doc = NULL;
     yyjson_val *name, *value;
     size_t i, n;
 
-    if (!str_has_prefix(key, STR("k:")) || json_parse(str_n(key.p + 2, key.n - 2), &doc, NULL) < 0)
-        return false;
-    yyjson_obj_foreach(yyjson_doc_get_root(doc), i, n, name, value)
+    yyjson_obj_foreach(key, i, n, name, value)
     {
         if (!json_equal(value, json_getn(item, json_str(name))))
             return false;
     }
-    return yyjson_is_obj(yyjson_doc_get_root(doc));
+    return yyjson_is_obj(key);
+}
+
+/* "k:{...}", "v:..." or "i:n" means this item of a list. */
+static bool is_name_of(struct str name, const struct step *s)
+{
+    bool by_key = str_has_prefix(name, STR("k:")), by_value = str_has_prefix(name, STR("v:"));
+    _cleanup_json_ yyjson_doc *doc = NULL;
+    uint64_t index;
+
+    if (str_has_prefix(name, STR("i:")))
+        return str_to_u64(str_n(name.p + 2, name.n - 2), &index) == 0 && index == s->index;
+    if ((!by_key && !by_value) || json_parse(str_n(name.p + 2, name.n - 2), &doc, NULL) < 0)
+        return false;
+    return by_key ? is_key_of(yyjson_doc_get_root(doc), s->item) : json_equal(yyjson_doc_get_root(doc), s->item);
 }
 
 static yyjson_val *descend(yyjson_val *fields, const struct step *s)
@@ -206,7 +255,7 @@ static yyjson_val *descend(yyjson_val *fields, const struct step *s)
         struct str name = json_str(key);
 
         if (s->key.p ? str_has_prefix(name, STR("f:")) && str_eq(str_n(name.p + 2, name.n - 2), s->key)
-                     : is_key_of(name, s->item))
+                     : is_name_of(name, s))
             return value;
     }
     return NULL;
@@ -234,26 +283,31 @@ static int64_t time_of(yyjson_val *entry)
     return time_parse_rfc3339(json_path_str(entry, "time"), &t) == 0 ? t : 0;
 }
 
-/* The latest of those who own the field; of the others when it is gone, since nobody owns what is not there. */
+static bool is_later(yyjson_val *entry, yyjson_val *than)
+{
+    return !than || time_of(entry) >= time_of(than);
+}
+
+/* The latest of those who own the field. Nobody owns what is gone: then the latest of those who write more than statuses.
+ * When that is only us, the field was changed on its way. */
 static char *manager_of(yyjson_val *live, const struct path *p, struct str own)
 {
     yyjson_val *best = NULL, *latest = NULL, *item;
-    bool ours = false;
+    bool ours = false, owned_by_us = false;
     size_t i, n;
 
     yyjson_arr_foreach(json_path(live, "metadata.managedFields"), i, n, item)
     {
         bool is_own = str_eq(json_path_str(item, "manager"), own), holds = owns(item, p);
 
-        ours |= is_own && holds;
-        if (is_own)
-            continue;
-        if (holds && (!best || time_of(item) >= time_of(best)))
+        ours |= is_own;
+        owned_by_us |= is_own && holds;
+        if (!is_own && holds && is_later(item, best))
             best = item;
-        if (!latest || time_of(item) >= time_of(latest))
+        if (!is_own && !str_eqc(json_path_str(item, "subresource"), "status") && is_later(item, latest))
             latest = item;
     }
-    if (!best && ours)
+    if (!best && (owned_by_us || (ours && !latest)))
         return mem_strdup("an admission webhook");
     best = best ? best : latest;
     struct str name = json_path_str(best, "manager");

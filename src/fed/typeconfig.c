@@ -299,7 +299,7 @@ bool fed_type_is_custom(const struct fed_type_config *c)
 {
     struct str group = str_of(c->target.group);
 
-    return memchr(group.p, '.', group.n) && !str_has_suffix(group, STR(".k8s.io"));
+    return strchr(c->target.group, '.') && !str_has_suffix(group, STR(".k8s.io"));
 }
 
 /* ".spec.a.b" as custom resources may have it: names of letters, digits, "_" and "-", without list indices. */

@@ -174,12 +174,67 @@ static void ready(void **state)
     assert_false(fed_cluster_is_ready(J("{'status':{'conditions':{'type':'Ready'}}}")));
 }
 
+/* The latest transition of any condition; what has no time says nothing. */
+static void unready_since(void **state)
+{
+    static const struct {
+        const char *conditions;
+        int64_t since;
+    } rows[] = {
+        { "[{'type':'Offline','status':'True','lastTransitionTime':'2023-11-14T22:13:20Z'}]", 1700000000 },
+        { "[{'type':'Ready','status':'False','lastTransitionTime':'2023-11-14T22:13:20Z'},"
+          "{'type':'Offline','status':'False','lastTransitionTime':'2023-11-14T22:13:30Z'}]",
+          1700000010 },
+        { "[{'type':'Ready','lastTransitionTime':'2023-11-14T22:13:30Z'},"
+          "{'type':'Offline','lastTransitionTime':'2023-11-14T22:13:20Z'}]",
+          1700000010 },
+        { "[{'type':'Offline','lastProbeTime':'2023-11-14T22:13:20Z'}]", 0 },
+        { "[{'type':'Offline','lastTransitionTime':'yesterday'},{'type':'Ready','lastTransitionTime':7},null,7]", 0 },
+        { "[{'type':'Ready','lastTransitionTime':'x'},{'lastTransitionTime':'2023-11-15T00:13:20+02:00'}]",
+          1700000000 },
+        { "[]", 0 },
+        { "{'lastTransitionTime':'2023-11-14T22:13:20Z'}", 0 },
+        { "null", 0 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        if (fed_cluster_unready_since(JF("{'status':{'conditions':%s}}", rows[i].conditions)) != rows[i].since)
+            fail_msg("%s", rows[i].conditions);
+    assert_int_equal(fed_cluster_unready_since(J("{}")), 0);
+    assert_int_equal(fed_cluster_unready_since(NULL), 0);
+}
+
+/* only an endpoint without a scheme leaves the choice to us. */
+static void assumed_schemes(void **state)
+{
+    static const struct {
+        const char *endpoint;
+        bool assumed;
+    } rows[] = {
+        { "h", true },          { "h:6443", true },         { "10.0.0.1:6443", true },     { "[::1]:6443", true },
+        { "https://h", false }, { "http://h:8080", false }, { "HTTPS://h:6443/p", false }, { "Http://h", false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        _cleanup_(fed_cluster_freep) struct fed_cluster *c = NULL;
+        _cleanup_error_ struct error *err = NULL;
+
+        assert_ok(fed_cluster_decode(JF("{'spec':{'apiEndpoint':'%s','secretRef':{'name':'s'}}}", rows[i].endpoint), &c,
+                                     &err),
+                  err);
+        if (c->scheme_assumed != rows[i].assumed)
+            fail_msg("%s", rows[i].endpoint);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(endpoints), cmocka_unit_test(every_combination), cmocka_unit_test(bad_endpoints),
         cmocka_unit_test(complete),  cmocka_unit_test(accepted),          cmocka_unit_test(violations),
-        cmocka_unit_test(ready),
+        cmocka_unit_test(ready),     cmocka_unit_test(unready_since),     cmocka_unit_test(assumed_schemes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

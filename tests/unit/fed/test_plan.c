@@ -265,6 +265,288 @@ static void unlabelled_objects(void **state)
     world_done(&w);
 }
 
+/* --- replica counts that others change (docs/propagation.md) --- */
+
+#define APP(replicas) "{'template':{'spec':{" replicas "'x':1}},'placement':{" NAMES "}}"
+#define LEFT_OPEN APP("")
+
+/* The object in c1 has been scaled since what is on record was written. Owned: its version then. */
+static char *scale(struct world *w, const char *patch)
+{
+    char *before = fed_object_version(live_of_member(w, 0));
+
+    alter(w, 0, patch);
+    return before;
+}
+
+static struct fed_plan *plan_scaled(struct world *w, const char *since, const struct fed_behavior *b)
+{
+    struct fed_plan *p = NULL;
+
+    look(w);
+    w->members[0].obj.same_but_scaled = str_of(since);
+    w->in.behavior = b;
+    fed_plan_sync(&w->in, &p);
+    return p;
+}
+
+static void world_of_deployment(struct world *w, const char *spec)
+{
+    world_of(w, make_type("apps", "v1", "Deployment", "deployments", true), spec);
+    settle(w);
+}
+
+static void scaled_members_are_left_alone(void **state)
+{
+    struct world w;
+    struct fed_plan *p;
+
+    (void)state;
+    world_of_deployment(&w, LEFT_OPEN);
+    _cleanup_free_ char *before = scale(&w, "{'spec':{'replicas':7}}");
+    _cleanup_free_ char *now = fed_object_version(live_of_member(&w, 0));
+
+    assert_string_not_equal(before, now);
+    p = plan_scaled(&w, before, NULL);
+    assert_int_equal(p->n_ops, 0);
+    assert_string_equal(p->clusters[0].status, FED_STATUS_OK);
+    assert_string_equal(p->clusters[0].recorded_version, now); /* what was seen is on record from now on */
+    fed_plan_free(p);
+    /* Without the hint nobody can know that the other fields are the server's defaults: written, with the count kept. */
+    p = plan_scaled(&w, "", NULL);
+    assert_op(p, 0, FED_OP_UPDATE);
+    assert_json(json_path(body_at(p, 0), "spec"), "{'x':1,'replicas':7}");
+    fed_plan_free(p);
+    world_done(&w);
+}
+
+/* Something else changed, too: the hint must not hide it. */
+static void scaled_and_changed(void **state)
+{
+    static const char *const drifts[] = { "{'metadata':{'labels':{'theirs':'1'}},'spec':{'replicas':7}}",
+                                          "{'metadata':{'labels':{'kubefed.io/managed':'true','mine':null}},'spec':"
+                                          "{'replicas':7}}" };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(drifts); i++) {
+        struct world w;
+        struct fed_plan *p;
+
+        world_of_deployment(&w,
+                            "{'template':{'metadata':{'labels':{'mine':'1'}},'spec':{'x':1}},'placement':{" NAMES "}}");
+        _cleanup_free_ char *before = scale(&w, drifts[i]);
+
+        p = plan_scaled(&w, before, NULL);
+        assert_int_equal(p->n_ops, 1);
+        assert_op(p, 0, FED_OP_UPDATE);
+        assert_json(json_path(body_at(p, 0), "metadata.labels"), "{'kubefed.io/managed':'true','mine':'1'}");
+        assert_json(json_path(body_at(p, 0), "spec.replicas"), "7");
+        fed_plan_free(p);
+        world_done(&w);
+    }
+}
+
+/* A hint about another version than the one on record says nothing. */
+static void scaled_since_another_version(void **state)
+{
+    struct world w;
+    struct fed_plan *p;
+
+    (void)state;
+    world_of_deployment(&w, LEFT_OPEN);
+    _cleanup_free_ char *before = scale(&w, "{'spec':{'x':2,'replicas':7}}");
+
+    p = plan_scaled(&w, "gen:99", NULL);
+    assert_op(p, 0, FED_OP_UPDATE);
+    assert_json(json_path(body_at(p, 0), "spec"), "{'x':1,'replicas':7}");
+    fed_plan_free(p);
+    /* Nor does one without a record. */
+    forget_versions(&w);
+    p = plan_scaled(&w, before, NULL);
+    assert_op(p, 0, FED_OP_UPDATE);
+    fed_plan_free(p);
+    world_done(&w);
+}
+
+/* A count in the template is kept in place, unless it is said to be the member's. */
+static void scaled_against_the_template(void **state)
+{
+    struct world w;
+    struct fed_plan *p;
+
+    (void)state;
+    world_of_deployment(&w, APP("'replicas':2,"));
+    _cleanup_free_ char *before = scale(&w, "{'spec':{'replicas':7}}");
+
+    p = plan_scaled(&w, before, NULL);
+    assert_op(p, 0, FED_OP_UPDATE);
+    assert_json(json_path(body_at(p, 0), "spec.replicas"), "2");
+    fed_plan_free(p);
+    /* An autoscaler in this member. */
+    look(&w);
+    w.members[0].obj.autoscaled = true;
+    w.members[0].obj.same_but_scaled = str_of(before);
+    fed_plan_sync(&w.in, &p);
+    assert_int_equal(p->n_ops, 0);
+    fed_plan_free(p);
+    /* retainReplicas. */
+    describe(&w, "", "{'retainReplicas':true,'template':{'spec':{'replicas':2,'x':1}},'placement':{" NAMES "}}");
+    p = plan_scaled(&w, before, NULL);
+    assert_int_equal(p->n_ops, 0);
+    fed_plan_free(p);
+    world_done(&w);
+}
+
+/* An override that sets the count is kept in place, too. */
+static void scaled_against_an_override(void **state)
+{
+    struct world w;
+    struct fed_plan *p;
+
+    (void)state;
+    world_of_deployment(&w, "{'template':{'spec':{'x':1}},'placement':{" NAMES "},'overrides':[{'clusterName':'c1',"
+                            "'clusterOverrides':[{'path':'/spec/replicas','value':3}]}]}");
+    _cleanup_free_ char *before = scale(&w, "{'spec':{'replicas':7}}");
+
+    p = plan_scaled(&w, before, NULL);
+    assert_op(p, 0, FED_OP_UPDATE);
+    assert_json(json_path(body_at(p, 0), "spec.replicas"), "3");
+    fed_plan_free(p);
+    world_done(&w);
+}
+
+/* Without RetainBoundFields an absent count means the default, as in KubeFed. */
+static void scaled_without_retention(void **state)
+{
+    struct fed_behavior off = fed_behavior_default;
+    struct world w;
+    struct fed_plan *p;
+
+    (void)state;
+    off.retain_bound_fields = false;
+    world_of_deployment(&w, LEFT_OPEN);
+    _cleanup_free_ char *before = scale(&w, "{'spec':{'replicas':7}}");
+
+    p = plan_scaled(&w, before, &off);
+    assert_op(p, 0, FED_OP_UPDATE);
+    assert_null(json_path(body_at(p, 0), "spec.replicas"));
+    fed_plan_free(p);
+    world_done(&w);
+}
+
+/* --- what a projection says about an object --- */
+
+static yyjson_val *projected(const struct fed_type_config *type, yyjson_val *live)
+{
+    _cleanup_json_mut_ yyjson_mut_doc *out = json_mut_doc_new();
+
+    fed_member_project(type, false, live, out);
+    return keep(json_freeze(out));
+}
+
+/* Some value without empty parts: what is empty counts as absent in the kinds of Kubernetes. */
+static void random_value(struct buf *b, unsigned depth)
+{
+    static const char *const plain[] = { "1", "2", "true", "false", "'a'", "'b'", "1.5", "-3" };
+    uint64_t n = 1 + rand_below(3);
+
+    switch (depth == 0 ? 0 : rand_below(3)) {
+    case 0: buf_addz(b, plain[rand_below(ARRAY_SIZE(plain))]); break;
+    case 1:
+        buf_addc(b, '[');
+        for (uint64_t i = 0; i < n; i++) {
+            buf_addz(b, i ? "," : "");
+            random_value(b, depth - 1);
+        }
+        buf_addc(b, ']');
+        break;
+    default:
+        buf_addc(b, '{');
+        for (uint64_t i = 0; i < n; i++) {
+            buf_printf(b, "%s'%s%llu':", i ? "," : "", rand_below(3) ? "k" : "replicas", (unsigned long long)i);
+            random_value(b, depth - 1);
+        }
+        buf_addc(b, '}');
+    }
+}
+
+/* An object whose count is `count` (none when NULL) at spec.size.wanted, among others. */
+static yyjson_val *sized(struct buf *rest, const char *count)
+{
+    return JF("{'metadata':{'name':'x'},'spec':{'size':{'other':1%s%s},'replicas':9,'more':%s},'data':{'d':%s}}",
+              count ? ",'wanted':" : "", count ? count : "", rest[0].p, rest[1].p);
+}
+
+static uint64_t content_of(const struct fed_type_config *type, yyjson_val *live)
+{
+    return yyjson_get_uint(json_get(projected(type, live), "content"));
+}
+
+/* Objects that are equal but for the count have the same content; any other change shows. */
+static void content_is_all_but_the_count(void **state)
+{
+    struct fed_type_config *type = make_type("example.com", "v1", "Widget", "widgets", true);
+
+    (void)state;
+    unit_seed();
+    type->replicas_path = mem_strdup("spec.size.wanted");
+    for (int round = 0; round < 500; round++) {
+        struct buf rest[2] = { BUF_INIT(4096), BUF_INIT(4096) }, other[2] = { BUF_INIT(4096), BUF_INIT(4096) };
+        yyjson_val *a, *b;
+
+        for (size_t i = 0; i < 2; i++) {
+            random_value(&rest[i], 3);
+            random_value(&other[i], 3);
+        }
+        a = sized(rest, "3");
+        b = sized(rest, "4");
+        assert_true(content_of(type, a) == content_of(type, b));
+        assert_true(content_of(type, a) == content_of(type, sized(rest, NULL)));
+        assert_true(fed_member_scaled(projected(type, a), projected(type, b)));
+        assert_false(fed_member_scaled(projected(type, a), projected(type, a)));
+        b = sized(other, "4");
+        if (json_equal(json_get(a, "data"), json_get(b, "data")) &&
+            json_equal(json_path(a, "spec.more"), json_path(b, "spec.more")))
+            assert_true(content_of(type, a) == content_of(type, b));
+        else if (content_of(type, a) == content_of(type, b) ||
+                 fed_member_scaled(projected(type, a), projected(type, b)))
+            fail_msg("round %d: %s %s is taken for %s %s", round, rest[0].p, rest[1].p, other[0].p, other[1].p);
+        for (size_t i = 0; i < 2; i++) {
+            buf_done(&rest[i]);
+            buf_done(&other[i]);
+        }
+    }
+    fed_type_config_free(type);
+}
+
+static void only_the_count_itself(void **state)
+{
+    static const struct {
+        const char *a, *b;
+        bool scaled;
+    } pairs[] = {
+        { "{'spec':{'replicas':1,'x':1}}", "{'spec':{'replicas':2,'x':1}}", true },
+        { "{'spec':{'x':1}}", "{'spec':{'replicas':2,'x':1}}", true },
+        { "{'spec':{'replicas':1,'x':1}}", "{'spec':{'replicas':1,'x':1},'status':{'replicas':2}}", false },
+        { "{'spec':{'replicas':1,'x':1}}", "{'spec':{'replicas':2,'x':2}}", false },
+        { "{'spec':{'replicas':1,'x':1}}", "{'spec':{'replicas':2,'x':1,'y':1}}", false },
+        { "{'spec':{'replicas':1,'x':1}}", "{'spec':{'replicas':2},'x':1}", false },
+        /* The same name elsewhere is something else. */
+        { "{'spec':{'x':{'replicas':1}}}", "{'spec':{'x':{'replicas':2}}}", false },
+        { "{'replicas':1,'spec':{'x':1}}", "{'replicas':2,'spec':{'x':1}}", false },
+        { "{'spec':[{'replicas':1}]}", "{'spec':[{'replicas':2}]}", false },
+    };
+    struct fed_type_config *type = make_type("apps", "v1", "Deployment", "deployments", true);
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(pairs); i++)
+        if (fed_member_scaled(projected(type, J(pairs[i].a)), projected(type, J(pairs[i].b))) != pairs[i].scaled)
+            fail_msg("%s %s", pairs[i].a, pairs[i].b);
+    assert_false(fed_member_scaled(NULL, NULL));
+    assert_false(fed_member_scaled(J("{}"), J("{'spec':{'replicas':1}}")));
+    fed_type_config_free(type);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -279,6 +561,14 @@ int main(void)
         cmocka_unit_test(terminating_objects),
         cmocka_unit_test(dropped_fields_are_noted),
         cmocka_unit_test(unlabelled_objects),
+        cmocka_unit_test(scaled_members_are_left_alone),
+        cmocka_unit_test(scaled_and_changed),
+        cmocka_unit_test(scaled_since_another_version),
+        cmocka_unit_test(scaled_against_the_template),
+        cmocka_unit_test(scaled_against_an_override),
+        cmocka_unit_test(scaled_without_retention),
+        cmocka_unit_test(content_is_all_but_the_count),
+        cmocka_unit_test(only_the_count_itself),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

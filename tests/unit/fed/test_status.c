@@ -248,11 +248,13 @@ static void written_once(void **state)
                                        "{'clusters':7,'conditions':'x'}",
                                        "{'clusters':[7,null,{'name':5}],'conditions':[7,{'type':'Propagation'}]}",
                                        "{'clusters':[{'name':'c1'},{'name':'c1'}],'observedGeneration':'x'}",
-                                       "{'conditions':[{'type':'Propagation'},{'type':'Propagation'}]}" };
+                                       "{'conditions':[{'type':'Propagation'},{'type':'Propagation'}]}",
+                                       "{'conditions':[{'type':'Contested'},{'type':'Contested','reason':'x'}]}" };
     static const char *const entries[] = { "", ",'status':'CreationFailed'", ",'remoteStatus':{}",
                                            ",'remoteStatus':{'a':null,'b':[1.5,{'c':null}]}",
                                            ",'status':'WaitingForRemoval','remoteStatus':[1,2]" };
     static const char *const reasons_given[] = { NULL, "", FED_REASON_NAMESPACE_NOT_FEDERATED };
+    static const char *const contests[] = { NULL, NULL, "c1: spec.a", "c2: spec.b" };
     const char *previous = NULL;
     char text[1024];
 
@@ -262,6 +264,7 @@ static void written_once(void **state)
         _cleanup_buf_ struct buf list = BUF_INIT(1024);
         struct fed_status_input in = { .generation = (int64_t)rand_below(3),
                                        .reason = reasons_given[rand_below(ARRAY_SIZE(reasons_given))],
+                                       .contested = contests[rand_below(ARRAY_SIZE(contests))],
                                        .raw_status = rand_below(2) == 0 };
 
         if (rand_below(4) == 0)
@@ -283,6 +286,82 @@ static void written_once(void **state)
     }
 }
 
+/* --- contests (docs/propagation.md, "Fights") --- */
+
+#define TEXT "member1: spec.replicas (manager \"kubectl\")"
+#define TEXT_JSON "member1: spec.replicas (manager \\\"kubectl\\\")"
+#define CONTESTED(text, update, transition)                                                                            \
+    "{'type':'Contested','status':'True','reason':'" text "','lastUpdateTime':'" update                                \
+    "','lastTransitionTime':'" transition "'}"
+#define PLAIN "[{'name':'c1'}]"
+#define WITH_CLUSTER(conditions) "{'clusters':" PLAIN ",'conditions':[" conditions "]}"
+
+/* Comes, is kept, says something else, goes; Propagation is not concerned. */
+static void contested(void **state)
+{
+    (void)state;
+    assert_json(make(NULL, "[]", IN(.contested = TEXT)),
+                "{'conditions':[" TRUE_SINCE(T0, T0) "," CONTESTED(TEXT_JSON, T0, T0) "]}");
+    assert_json(make(WITH_CLUSTER(TRUE_SINCE(OLD, OLD)), PLAIN, IN(.contested = TEXT)),
+                "{'conditions':[" TRUE_SINCE(OLD, OLD) "," CONTESTED(TEXT_JSON, T0, T0) "],'clusters':" PLAIN "}");
+    assert_null(
+        make(WITH_CLUSTER(TRUE_SINCE(OLD, OLD) "," CONTESTED(TEXT_JSON, OLD, OLD)), PLAIN, IN(.contested = TEXT)));
+    assert_json(
+        make(WITH_CLUSTER(TRUE_SINCE(OLD, OLD) "," CONTESTED("c2: data.k", OLD, OLD)), PLAIN, IN(.contested = TEXT)),
+        "{'conditions':[" TRUE_SINCE(OLD, OLD) "," CONTESTED(TEXT_JSON, T0, OLD) "],'clusters':" PLAIN "}");
+    assert_json(make(WITH_CLUSTER(TRUE_SINCE(OLD, OLD) "," CONTESTED(TEXT_JSON, OLD, OLD)), PLAIN, IN(0)),
+                "{'conditions':[" TRUE_SINCE(OLD, OLD) "],'clusters':" PLAIN "}");
+}
+
+/* What changes Propagation leaves the times of the contest alone. */
+static void contested_and_failing(void **state)
+{
+    static const char failing[] = "[{'name':'c1','status':'UpdateFailed'}]";
+
+    (void)state;
+    assert_json(
+        make(WITH_CLUSTER(CONTESTED(TEXT_JSON, OLD, OLD) "," TRUE_SINCE(OLD, OLD)), failing, IN(.contested = TEXT)),
+        "{'conditions':[" FALSE_SINCE("CheckClusters", T0, T0) "," CONTESTED(
+            TEXT_JSON, OLD, OLD) "],'clusters':[{'name':'c1','status':'UpdateFailed'}]}");
+    /* A contest alone is no failure of the propagation. */
+    assert_json(make("{'conditions':[" FALSE_SINCE("CheckClusters", OLD, OLD) "," CONTESTED(TEXT_JSON, OLD, OLD) "]}",
+                     "[]", IN(.contested = TEXT)),
+                "{'conditions':[" TRUE_SINCE(T0, T0) "," CONTESTED(TEXT_JSON, OLD, OLD) "]}");
+}
+
+/* Conditions of others stay, ours are there once. */
+static void odd_contests(void **state)
+{
+    static const char *const odd[] = {
+        "{'type':'Contested'}",
+        "{'type':'Contested','reason':7}",
+        "{'type':'Contested','reason':'x'},{'type':'Contested','reason':'y'}",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(odd); i++) {
+        _cleanup_free_ char *previous = mem_printf("{'conditions':[{'type':'Theirs'},%s," TRUE_SINCE(OLD, OLD) "]}",
+                                                   odd[i]);
+        yyjson_val *got = make(previous, "[]", IN(.contested = TEXT));
+        size_t n = 0, k, max;
+        yyjson_val *item;
+
+        yyjson_arr_foreach(json_get(got, "conditions"), k, max, item)
+        {
+            n += str_eqc(json_path_str(item, "type"), "Contested");
+        }
+        assert_int_equal(n, 1);
+        assert_int_equal(yyjson_arr_size(json_get(got, "conditions")), 3);
+        got = make(previous, "[]", IN(0));
+        assert_json(got, "{'conditions':[{'type':'Theirs'}," TRUE_SINCE(OLD, OLD) "]}");
+    }
+    assert_false(
+        fed_status_shows_propagation(J("{'status':{'conditions':[{'type':'Contested','status':'True'}]}}"), "True"));
+    assert_true(fed_status_shows_propagation(
+        J("{'status':{'conditions':[{'type':'Contested','status':'True'},{'type':'Propagation','status':'False'}]}}"),
+        "False"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -297,6 +376,9 @@ int main(void)
         cmocka_unit_test(other_conditions_stay),
         cmocka_unit_test(recoverable),
         cmocka_unit_test(written_once),
+        cmocka_unit_test(contested),
+        cmocka_unit_test(contested_and_failing),
+        cmocka_unit_test(odd_contests),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -115,11 +115,122 @@ static void status(void **state)
         &b, J("{'status':{'observedGeneration':3,'propagationController':'Running'}}"), 3, true, false));
 }
 
+/* --- scale --- */
+
+/* The path of version v1 in a definition with this list of versions. */
+static void check_path(const char *versions, const char *expected)
+{
+    _cleanup_(fed_type_config_freep) struct fed_type_config *c = make_type("example.com", "v1", "Widget", "widgets",
+                                                                           true);
+    _cleanup_free_ char *path = fed_type_replicas_path(c, JF("{'spec':{'versions':%s}}", versions));
+
+    if (expected ? !path || strcmp(path, expected) != 0 : path != NULL)
+        fail_msg("%s: %s", versions, path ? path : "none");
+}
+#define SCALED(name, path) "{'name':'" name "','subresources':{'scale':{'specReplicasPath':'" path "'}}}"
+
+static void replicas_paths(void **state)
+{
+    static const char *const bad[] = {
+        "",          ".",          "spec.replicas", ".spec",      ".spec.",     ".spec..a",    ".spec.a.",
+        ".status.a", ".specs.a",   ".spec.a[0]",    ".spec.a[*]", ".spec['a']", ".spec.a b",   "$.spec.a",
+        "..spec.a",  ".spec.a..b", ".Spec.a",       ".spec.a/b",  ".spec.*",    ".metadata.a", "{.spec.a}",
+    };
+
+    (void)state;
+    check_path("[" SCALED("v1", ".spec.replicas") "]", "spec.replicas");
+    check_path("[" SCALED("v1", ".spec.size.wanted") "]", "spec.size.wanted");
+    check_path("[" SCALED("v1", ".spec.a_b.c-d.E9") "]", "spec.a_b.c-d.E9");
+    /* Each version has its own; the federated one counts. */
+    check_path("[" SCALED("v2", ".spec.b") "," SCALED("v1", ".spec.a") "]", "spec.a");
+    check_path("[" SCALED("v2", ".spec.b") ",{'name':'v1'}]", NULL);
+    check_path("[" SCALED("v2", ".spec.b") "]", NULL);
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        _cleanup_free_ char *versions = mem_printf(
+            "[{\"name\":\"v1\",\"subresources\":{\"scale\":{\"specReplicasPath\":"
+            "\"%s\"}}}]",
+            bad[i]);
+        _cleanup_(fed_type_config_freep) struct fed_type_config *c = make_type("example.com", "v1", "Widget", "widgets",
+                                                                               true);
+        _cleanup_free_ char *crd = mem_printf("{\"spec\":{\"versions\":%s}}", versions);
+        _cleanup_free_ char *path = fed_type_replicas_path(c, text_val(str_of(crd)));
+
+        if (path)
+            fail_msg("%s gives %s", bad[i], path);
+    }
+}
+
+static void replicas_paths_of_odd_definitions(void **state)
+{
+    _cleanup_(fed_type_config_freep) struct fed_type_config *c = make_type("example.com", "v1", "Widget", "widgets",
+                                                                           true);
+
+    (void)state;
+    check_path("[]", NULL);
+    check_path("{}", NULL);
+    check_path("7", NULL);
+    check_path("[null,7,{'name':'v1','subresources':{'scale':7}}]", NULL);
+    check_path("[{'name':'v1','subresources':{'scale':{'specReplicasPath':['.spec.a']}}}]", NULL);
+    assert_null(fed_type_replicas_path(c, NULL));
+    assert_null(fed_type_replicas_path(c, J("{}")));
+}
+
+static void copies_keep_the_path(void **state)
+{
+    _cleanup_(fed_type_config_freep) struct fed_type_config *c = make_type("example.com", "v1", "Widget", "widgets",
+                                                                           true),
+                                                            *copy = NULL, *without = NULL;
+
+    (void)state;
+    without = fed_type_config_copy(c);
+    assert_null(without->replicas_path);
+    c->replicas_path = mem_strdup("spec.size.wanted");
+    copy = fed_type_config_copy(c);
+    assert_string_equal(copy->replicas_path, "spec.size.wanted");
+    assert_ptr_not_equal(copy->replicas_path, c->replicas_path);
+    /* The FTC is the same: nothing is to be restarted. */
+    assert_true(fed_type_config_equal(c, without));
+}
+
+static void scalable_and_custom(void **state)
+{
+    static const struct {
+        const char *group, *kind, *plural;
+        bool scalable, custom;
+    } types[] = {
+        { "apps", "Deployment", "deployments", true, false },
+        { "apps", "ReplicaSet", "replicasets", true, false },
+        { "apps", "StatefulSet", "statefulsets", true, false },
+        { "", "ReplicationController", "replicationcontrollers", true, false },
+        { "apps", "DaemonSet", "daemonsets", false, false },
+        { "batch", "Job", "jobs", false, false },
+        { "", "ConfigMap", "configmaps", false, false },
+        { "networking.k8s.io", "Ingress", "ingresses", false, false },
+        { "example.com", "Deployment", "deployments", false, true },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+        _cleanup_(fed_type_config_freep) struct fed_type_config *c = make_type(types[i].group, "v1", types[i].kind,
+                                                                               types[i].plural, true);
+
+        if (fed_type_is_scalable(c) != types[i].scalable || fed_type_is_custom(c) != types[i].custom)
+            fail_msg("%s.%s", types[i].plural, types[i].group);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(complete),   cmocka_unit_test(defaults), cmocka_unit_test(namespaces),
-        cmocka_unit_test(violations), cmocka_unit_test(status),
+        cmocka_unit_test(complete),
+        cmocka_unit_test(defaults),
+        cmocka_unit_test(namespaces),
+        cmocka_unit_test(violations),
+        cmocka_unit_test(status),
+        cmocka_unit_test(replicas_paths),
+        cmocka_unit_test(replicas_paths_of_odd_definitions),
+        cmocka_unit_test(copies_keep_the_path),
+        cmocka_unit_test(scalable_and_custom),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
