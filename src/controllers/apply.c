@@ -16,6 +16,7 @@ struct flight {
     char *uid;    /* of the member object as it was planned on, or NULL */
     size_t index; /* of the cluster in the pass */
     enum fed_op_kind kind;
+    struct fed_body *body; /* as it was sent */
     struct kube_call *call;
 };
 
@@ -55,6 +56,7 @@ static void flight_free(struct flight *f)
     free(f->key);
     free(f->cluster);
     free(f->uid);
+    fed_body_unref(f->body);
     free(f);
 }
 
@@ -122,8 +124,9 @@ static void flight_wrote(struct flight *f, yyjson_val *live)
     struct sync_member *m = sync_member_find(s, str_of(f->cluster));
     _cleanup_free_ char *version = fed_object_version(live);
     if (m) {
-        struct kube_object *cached = kube_informer_learn_new(m->informer, live);
         struct str rv = json_path_str(live, "metadata.resourceVersion");
+        sync_settle(s, m, str_of(f->key), f->kind == FED_OP_UPDATE ? f->body : NULL, live);
+        struct kube_object *cached = kube_informer_learn_new(m->informer, live);
         if (!cached || !str_eq(kube_object_rv(cached), rv))
             sync_enqueue(s, str_of(f->key)); /* somebody else has written since */
     }
@@ -153,6 +156,7 @@ static void flight_deleted(struct flight *f, yyjson_val *answer)
     if (m && !terminating) {
         _cleanup_free_ char *member_key = sync_member_key(f->sync, str_of(f->key));
         kube_informer_forget(m->informer, str_of(member_key), str_of(f->uid));
+        sync_settle(f->sync, m, str_of(f->key), NULL, NULL);
     }
     if (f->pass) {
         f->pass->results[f->index].status = terminating ? FED_STATUS_WAITING_FOR_REMOVAL : NULL;
@@ -165,8 +169,10 @@ static void flight_unlabelled(struct flight *f)
 {
     struct sync_member *m = sync_member_find(f->sync, str_of(f->cluster));
     _cleanup_free_ char *member_key = sync_member_key(f->sync, str_of(f->key));
-    if (m)
+    if (m) {
         kube_informer_forget(m->informer, str_of(member_key), str_of(f->uid));
+        sync_settle(f->sync, m, str_of(f->key), NULL, NULL);
+    }
     if (f->pass)
         f->pass->results[f->index].status = NULL;
     flight_end(f);
@@ -332,6 +338,8 @@ static void flight_send(struct flight *f, const struct fed_op *op)
         .body = op->body ? fed_body_str(op->body) : STR_NULL,
         .timeout_ms = MEMBER_TIMEOUT_MS,
     };
+    fed_body_unref(f->body);
+    f->body = op->body ? fed_body_ref(op->body) : NULL;
     f->call = kube_call(client, &req, on_done, f);
 }
 

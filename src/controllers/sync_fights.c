@@ -24,6 +24,19 @@ struct look {
     struct kube_call *call;
 };
 
+/* An update that changed nothing, since admission in the member made of it what was there before. */
+struct settled {
+    uint64_t hash; /* of the body, which carries the resourceVersion */
+    struct fed_contest contest;
+};
+
+static void settled_free(void *p)
+{
+    struct settled *settled = p;
+    fed_contest_done(&settled->contest);
+    free(settled);
+}
+
 /* --- looking --- */
 
 static char *look_id(struct str cluster, struct str key)
@@ -49,18 +62,19 @@ void sync_fights_stop(struct sync *s)
     for (size_t i = 0; map_next(&s->looks, &i, &e);)
         look_free(e.val);
     map_done(&s->looks);
+    map_done_values(&s->settled, settled_free);
     repairs_done(&s->repairs);
 }
 
-static void announce(const struct look *l, const struct fed_contest *contest)
+static void announce(struct sync *s, struct str cluster, struct str key, const struct fed_contest *contest,
+                     const char *consequence)
 {
-    struct sync *s = l->sync;
-    struct kube_object *o = kube_informer_get(s->objects, str_of(l->key));
+    struct kube_object *o = kube_informer_get(s->objects, key);
     _cleanup_free_ char *who = contest->manager[0] ? mem_printf(" (manager \"%s\")", contest->manager) : mem_strdup("");
-    _cleanup_free_ char *target = sync_member_key(s, str_of(l->key));
+    _cleanup_free_ char *target = sync_member_key(s, key);
     _cleanup_free_ char *message = mem_printf(
-        "Another writer in cluster \"%s\" changes %s of %s \"%s\" again and again%s; it is repaired ever more slowly",
-        l->cluster, contest->field, s->type->target.kind, target, who);
+        "Another writer in cluster \"%" PRIstr "\" changes %s of %s \"%s\" again and again%s; %s", STRARG(cluster),
+        contest->field, s->type->target.kind, target, who, consequence);
     log_warning("%s", message);
     if (o)
         sync_event(s, o, "Warning", "FieldContested", str_of(message));
@@ -76,7 +90,7 @@ static void explain(const struct look *l, yyjson_val *live)
         contest = (struct fed_contest){ mem_strdup("the whole object"), mem_strdup("") };
     else if (!fed_contest_find(yyjson_doc_get_root(desired), live, STR(KUBE_FIELD_MANAGER), &contest))
         return;
-    announce(l, &contest);
+    announce(l->sync, str_of(l->cluster), str_of(l->key), &contest, "it is repaired ever more slowly");
     repairs_explain(&l->sync->repairs, str_of(l->cluster), str_of(l->key), &contest);
     sync_enqueue(l->sync, str_of(l->key));
 }
@@ -116,6 +130,62 @@ static void look_at(struct sync *s, struct str cluster, struct str key, const st
     l->call = kube_call(c->client, &req, on_live, l);
 }
 
+/* --- updates that change nothing --- */
+
+void sync_settle(struct sync *s, const struct sync_member *m, struct str key, struct fed_body *body, yyjson_val *live)
+{
+    _cleanup_free_ char *id = look_id(str_of(m->name), key), *member_key = sync_member_key(s, key);
+    _cleanup_json_ yyjson_doc *desired = NULL;
+    const struct kube_object *cached = kube_informer_get(m->informer, str_of(member_key));
+    bool same = body && cached && str_eq(kube_object_rv(cached), json_path_str(live, "metadata.resourceVersion"));
+    if (!same) {
+        struct settled *old = map_count(&s->settled) ? map_remove(&s->settled, str_of(id)) : NULL;
+        if (old)
+            settled_free(old);
+        return;
+    }
+    struct settled *settled = mem_zalloc(sizeof(*settled));
+    settled->hash = str_hash(fed_body_str(body));
+    if (json_parse(fed_body_str(body), &desired, NULL) == 0 &&
+        fed_contest_find(yyjson_doc_get_root(desired), live, STR(KUBE_FIELD_MANAGER), &settled->contest))
+        announce(s, str_of(m->name), key, &settled->contest, "it is left so");
+    struct settled *old = map_put(&s->settled, str_of(id), settled);
+    if (old)
+        settled_free(old);
+}
+
+void sync_unsettle(struct sync *s, struct str cluster)
+{
+    struct map_entry e;
+    struct str name, key;
+    for (size_t i = 0; map_next(&s->settled, &i, &e);)
+        if (str_cut(e.key, '\n', &name, &key) && str_eq(name, cluster))
+            settled_free(map_remove(&s->settled, e.key));
+}
+
+static const struct settled *find_settled(const struct sync *s, struct str cluster, struct str key)
+{
+    if (map_count(&s->settled) == 0)
+        return NULL;
+    _cleanup_free_ char *id = look_id(cluster, key);
+    return map_get(&s->settled, str_of(id));
+}
+
+/* This very update was sent and changed nothing: sending it again would not either. */
+static bool leave_settled(struct pass *p, const struct fed_op *op)
+{
+    struct pass_result *r = &p->results[op->cluster];
+    const struct fed_member_obj *obj = p->views[op->cluster].obj;
+    const struct settled *settled = find_settled(p->sync, p->views[op->cluster].name, str_of(p->key));
+    if (!settled || op->kind != FED_OP_UPDATE || !obj || settled->hash != str_hash(fed_body_str(op->body)))
+        return false;
+    r->blocked = true;
+    r->status = FED_STATUS_OK;
+    free(r->version);
+    r->version = fed_version_of(obj->generation, obj->resource_version);
+    return true;
+}
+
 /* --- repairs --- */
 
 /* The template and overrides are in place there already, so that somebody else must have changed or removed the object. */
@@ -134,7 +204,7 @@ void pass_mark_fights(struct pass *p)
         struct str cluster = p->views[op->cluster].name;
         struct pass_result *r = &p->results[op->cluster];
         uint64_t now = time_mono_ms(), peace;
-        if (r->blocked || !is_repair(p, op))
+        if (r->blocked || leave_settled(p, op) || !is_repair(p, op))
             continue;
         uint64_t wait = repairs_ask(&s->repairs, cluster, str_of(p->key), now);
         if (!wait)
@@ -152,18 +222,26 @@ void pass_mark_fights(struct pass *p)
 
 /* --- telling --- */
 
+static void add_contest(struct buf *text, struct str cluster, const struct fed_contest *c)
+{
+    buf_printf(text, "%s%" PRIstr ": %s", text->n ? "; " : "", STRARG(cluster), c->field);
+    if (c->manager[0])
+        buf_printf(text, " (manager \"%s\")", c->manager);
+}
+
 char *pass_contested(struct pass *p)
 {
     _cleanup_buf_ struct buf text = BUF_INIT(TEXT_MAX);
     uint64_t now = time_mono_ms(), peace, first = UINT64_MAX;
     for (size_t i = 0; i < p->clusters->n; i++) {
         const struct fed_contest *c = repairs_contest(&p->sync->repairs, p->views[i].name, str_of(p->key), now, &peace);
-        if (!c)
-            continue;
-        first = MIN(first, peace);
-        buf_printf(&text, "%s%" PRIstr ": %s", text.n ? "; " : "", STRARG(p->views[i].name), c->field);
-        if (c->manager[0])
-            buf_printf(&text, " (manager \"%s\")", c->manager);
+        const struct settled *settled = c ? NULL : find_settled(p->sync, p->views[i].name, str_of(p->key));
+        if (c)
+            first = MIN(first, peace);
+        else if (settled && settled->contest.field)
+            c = &settled->contest;
+        if (c)
+            add_contest(&text, p->views[i].name, c);
     }
     if (first != UINT64_MAX) /* then the condition goes */
         workqueue_add_after(p->sync->queue, str_of(p->key), first + 1);
@@ -209,7 +287,14 @@ void sync_fights_metrics(const struct sync *s, struct buf *out)
 {
     struct series series = { 0 };
     size_t n;
+    struct map_entry e;
+    struct str cluster, key;
     repairs_each(&s->repairs, time_mono_ms(), count_contest, &series);
+    for (size_t i = 0; map_next(&s->settled, &i, &e);) {
+        const struct settled *settled = e.val;
+        if (settled->contest.field && str_cut(e.key, '\n', &cluster, &key))
+            count_contest(&series, cluster, &settled->contest);
+    }
     struct map_entry *sorted = map_sorted(&series.counts, &n);
     for (size_t i = 0; i < n; i++)
         buf_printf(out, "kubefed_contested_objects{kind=\"%s\"%" PRIstr "} %zu\n", s->type->federated.kind,

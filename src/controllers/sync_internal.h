@@ -50,7 +50,8 @@ struct sync {
     struct map failing;  /* keys whose last pass left something undone */
     struct map vanished; /* by key: last struct kube_object of those that went in spite of their finalizer */
     struct repairs repairs;
-    struct map looks; /* sync_fights.c: live objects being read */
+    struct map settled; /* sync_fights.c: updates that change nothing */
+    struct map looks;   /* sync_fights.c: live objects being read */
     struct clusters_listener clusters_listener;
     struct namespaces_listener namespaces_listener;
     struct loop_timer gate_timer;
@@ -141,6 +142,10 @@ char *sync_member_key(const struct sync *s, struct str fed_key);
 void pass_mark_fights(struct pass *p);
 /* What is contested in which cluster by whom, for the status; NULL: nothing. Owned. Comes back when there is peace. */
 char *pass_contested(struct pass *p);
+/* `body` (or NULL) was sent for the object and `live` came back, before the cache learns it. An update that changed nothing is
+ * not sent again while the object is as it is: admission in the member wants it otherwise. */
+void sync_settle(struct sync *s, const struct sync_member *m, struct str key, struct fed_body *body, yyjson_val *live);
+void sync_unsettle(struct sync *s, struct str cluster); /* the cluster's connection ends */
 void sync_fights_stop(struct sync *s);
 
 /* sync_scale.c: replica counts that belong to a member */

@@ -239,6 +239,7 @@ void sync_member_disconnect(struct sync *s, struct str name)
     struct sync_member *m = map_remove(&s->members, name);
     if (m)
         member_free(m);
+    sync_unsettle(s, name);
 }
 
 void sync_members_start(struct sync *s)

@@ -120,10 +120,12 @@ static bool differs(yyjson_val *desired, yyjson_val *live, struct path *p)
 static bool label_is_foreign(yyjson_val *desired, yyjson_val *live, struct path *p)
 {
     _cleanup_(members_done) struct members wanted = members_of(json_path(desired, "metadata.labels"));
-    yyjson_val *key, *value;
+    yyjson_val *present = json_path(live, "metadata.labels"), *key, *value;
     size_t i, n;
 
-    yyjson_obj_foreach(json_path(live, "metadata.labels"), i, n, key, value)
+    if (yyjson_obj_size(present) == 0)
+        return false;
+    yyjson_obj_foreach(present, i, n, key, value)
     {
         if (member(&wanted, json_str(key)))
             continue;
@@ -250,6 +252,8 @@ static yyjson_val *descend(yyjson_val *fields, const struct step *s)
     yyjson_val *key, *value;
     size_t i, n;
 
+    if (yyjson_obj_size(fields) == 0)
+        return NULL;
     yyjson_obj_foreach(fields, i, n, key, value)
     {
         struct str name = json_str(key);
@@ -328,7 +332,7 @@ bool fed_contest_find(yyjson_val *desired, yyjson_val *live, struct str own, str
 {
     struct path p = { .n = 0 };
 
-    if (!find_difference(desired, live, &p))
+    if (!desired || !find_difference(desired, live, &p))
         return false;
     ret->field = name_of(&p);
     ret->manager = manager_of(live, &p, own);

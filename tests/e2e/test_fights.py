@@ -2,7 +2,10 @@
 import threading
 import urllib.request
 
-from harness import MANAGED, eventually, expect, k, show, test
+from harness import MANAGED, eventually, expect, k, show, stays, test
+from webhooks import Mutator
+
+MUTATING = "admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
 
 
 class Rival:
@@ -111,3 +114,66 @@ def an_object_that_is_removed_again_and_again_is_reported(t):
     # It was the only label.
     eventually(lambda: expect((contested(gadgets, "unlabelled") or "").split(" (")[0], "member1: metadata.labels", "contested"))
     expect(gadgets.clusters("gone"), {"member1": "CreationFailed"}, "clusters in the status")
+
+
+def mutate(t, gadgets, patch_of):
+    """A mutating webhook in member1 for the gadgets."""
+    mutator, name = Mutator(patch_of), t.unique("mutate")
+    mutator.name = name
+    t.cleanup(mutator.close)
+    t.member1.create(MUTATING, None, mutator.configuration(name, gadgets.group, gadgets.plural))
+    t.cleanup(lambda: t.member1.delete(MUTATING, None, name, missing_ok=True))
+    probe = t.unique("probe")
+
+    def in_force():
+        t.member1.create(gadgets.target, "default", {"metadata": {"name": probe}})
+        t.member1.delete(gadgets.target, "default", probe)
+        assert mutator.reviews, "the API server does not ask the webhook yet"
+    eventually(in_force)
+    return mutator
+
+
+@test(smoke=True)
+def a_webhook_that_changes_content_is_no_fight(t):
+    """5.9: the version that came back is recorded; what admission made of the object is as good as it gets."""
+    plane, gadgets, _ = t.private(members=("member1",))
+    mutator = mutate(t, gadgets, lambda o: [{"op": "add", "path": "/data/lang", "value": "mutated"}] if o.get("data") else [])
+    gadgets.create("thing", ["member1"])
+    gadgets.propagated("thing", ["member1"])
+    expect(gadgets.in_member("member1", "thing")["data"]["lang"], "mutated", "data")
+    reviews = mutator.reviews
+    stays(lambda: expect(mutator.reviews, reviews, "writes of the object"), 2)
+    expect(contested(gadgets, "thing"), None, "contested")
+
+
+@test(smoke=True)
+def a_webhook_that_adds_a_label_is_reported(t):
+    """Labels are exact, so each of our writes is spoiled on its way in: tried once, named, and left so."""
+    plane, gadgets, _ = t.private(members=("member1",))
+    mutator = mutate(t, gadgets, lambda o: [{"op": "add", "path": "/metadata/labels/injected", "value": "yes"}]
+                     if o.get("metadata", {}).get("labels") else [])
+    gadgets.create("thing", ["member1"])
+    gadgets.propagated("thing", ["member1"])
+    # The next look at the object finds the label, tries once, and sees that nothing came of it.
+    t.host.patch(gadgets.fed, plane.namespace, "thing", {"spec": {"note": 1}})
+    eventually(lambda: expect(contested(gadgets, "thing"),
+                              'member1: metadata.labels.injected (manager "an admission webhook")', "contested"))
+    expect(gadgets.clusters("thing"), {"member1": ""}, "clusters in the status")
+    reviews = mutator.reviews
+    for note in range(2, 6):
+        t.host.patch(gadgets.fed, plane.namespace, "thing", {"spec": {"note": note}})
+        eventually(lambda n=note: expect(gadgets.get("thing")["status"]["observedGeneration"], n + 1, "generation seen"))
+    expect(mutator.reviews, reviews, "writes that change nothing")
+
+    def told():
+        events = plane.events("thing", reason="FieldContested")
+        assert events and "metadata.labels.injected" in events[0]["message"], show(events)
+    eventually(told)
+    line = f'kubefed_contested_objects{{kind="Federated{gadgets.kind}",cluster="member1",field="metadata.labels.injected",' \
+        'manager="an admission webhook"} 1'
+    assert line in metrics(plane), metrics(plane)
+    # It ends with the webhook.
+    t.member1.delete(MUTATING, None, mutator.name)
+    t.host.patch(gadgets.fed, plane.namespace, "thing", {"spec": {"template": {"data": {"lang": "de"}}}})
+    eventually(lambda: expect(gadgets.in_member("member1", "thing")["metadata"]["labels"], {MANAGED: "true"}, "labels"))
+    eventually(lambda: expect(contested(gadgets, "thing"), None, "contested"))

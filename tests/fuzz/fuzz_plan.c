@@ -1,8 +1,9 @@
 /*
- * The planner on what users and members may have written. The text is an object: "type" (a FederatedTypeConfig), "object"
- * (federated), "namespace" (FederatedNamespace), "host" (uid), "limited", "adopt", "raw", "versions" (status of a record),
- * "clusters": [{"name", "labels", "ready", "cached", "live"}] in order of the names. All three plans and adoption are made;
- * they must keep the promises of plan.h, and a status made from a plan must not be written twice.
+ * The planner on what users and members may have written. The text is an object: "type" (a FederatedTypeConfig), "crd" (its
+ * definition), "object" (federated), "namespace" (FederatedNamespace), "host" (uid), "limited", "adopt", "raw", "behavior"
+ * and "patience" (as on the command line), "contested" (text), "versions" (status of a record), "clusters": [{"name",
+ * "labels", "ready", "cached", "live", "since", "autoscaled", "scaled", "removal"}] in order of the names. All three plans and
+ * adoption are made; they must keep the promises of plan.h, and a status made from a plan must not be written twice.
  */
 #include "fed/names.h"
 #include "fed/plan.h"
@@ -17,15 +18,20 @@ struct world {
     yyjson_doc *projections[MAX_CLUSTERS];
     struct fed_member_obj objects[MAX_CLUSTERS];
     yyjson_val *live[MAX_CLUSTERS]; /* or NULL */
+    struct fed_removal *removals[MAX_CLUSTERS];
     struct fed_cluster_view views[MAX_CLUSTERS];
+    struct fed_behavior behavior;
+    const char *contested; /* or NULL */
     char *key;
     struct fed_plan_input in;
 };
 
 static void world_done(struct world *w)
 {
-    for (size_t i = 0; i < MAX_CLUSTERS; i++)
+    for (size_t i = 0; i < MAX_CLUSTERS; i++) {
         yyjson_doc_free(w->projections[i]);
+        fed_removal_free(w->removals[i]);
+    }
     fed_versions_free(w->versions);
     fed_type_config_free(w->type);
     free(w->key);
@@ -33,8 +39,27 @@ static void world_done(struct world *w)
 
 /* --- input --- */
 
-static void read_member(struct world *w, size_t i, yyjson_val *live)
+/* One that was written must read the same again. */
+static void read_removal(struct world *w, size_t i, yyjson_val *item)
 {
+    _cleanup_json_mut_ yyjson_mut_doc *doc = json_mut_doc_new();
+    yyjson_mut_val *list = yyjson_mut_arr(doc);
+    _cleanup_json_ yyjson_doc *written = NULL;
+    _cleanup_(fed_removal_freep) struct fed_removal *again = NULL;
+
+    if (!item || fed_removal_decode(item, &w->removals[i], NULL) < 0)
+        return;
+    fed_removal_encode(w->removals[i], doc, list);
+    written = json_freeze_val(list);
+    FUZZ_CHECK(fed_removal_decode(yyjson_arr_get_first(yyjson_doc_get_root(written)), &again, NULL) == 0);
+    FUZZ_CHECK(strcmp(again->key, w->removals[i]->key) == 0 && strcmp(again->uid, w->removals[i]->uid) == 0);
+    FUZZ_CHECK(json_equal(yyjson_doc_get_root(again->options), yyjson_doc_get_root(w->removals[i]->options)));
+    w->views[i].removal = w->removals[i];
+}
+
+static void read_member(struct world *w, size_t i, yyjson_val *item)
+{
+    yyjson_val *live = json_get(item, "live");
     _cleanup_json_mut_ yyjson_mut_doc *out = json_mut_doc_new();
 
     if (!live)
@@ -46,6 +71,8 @@ static void read_member(struct world *w, size_t i, yyjson_val *live)
                                              .resource_version = json_path_str(live, "metadata.resourceVersion"),
                                              .generation = json_path_i64(live, "metadata.generation", 0),
                                              .deleting = json_path(live, "metadata.deletionTimestamp") != NULL,
+                                             .autoscaled = json_path_bool(item, "autoscaled", false),
+                                             .same_but_scaled = json_path_str(item, "scaled"),
                                              .root = yyjson_doc_get_root(w->projections[i]) };
     w->views[i].obj = &w->objects[i];
 }
@@ -67,8 +94,10 @@ static void read_clusters(struct world *w, yyjson_val *list)
                                                     .ready = json_path_bool(item, "ready", true),
                                                     .store_ready = json_path_bool(item, "cached", true),
                                                     .store_status = FED_STATUS_CACHED_RETRIEVAL_FAILED,
-                                                    .store_error = STR("why") };
-        read_member(w, used, json_get(item, "live"));
+                                                    .store_error = STR("why"),
+                                                    .unready_since = json_path_i64(item, "since", 0) };
+        read_member(w, used, item);
+        read_removal(w, used, json_get(item, "removal"));
         w->in.n_clusters++;
     }
 }
@@ -80,6 +109,11 @@ static int read_world(struct world *w, yyjson_val *root)
     *w = (struct world){ 0 };
     if (fed_type_config_decode(json_get(root, "type"), &w->type, NULL) < 0)
         return -EINVAL;
+    w->type->replicas_path = fed_type_replicas_path(w->type, json_get(root, "crd"));
+    w->behavior = fed_behavior_default;
+    (void)fed_behavior_parse(json_path_str(root, "behavior"), &w->behavior, NULL);
+    (void)fed_orphan_after_parse(json_path_str(root, "patience"), &w->behavior.orphan_unreachable_after_s, NULL);
+    w->contested = json_path_str(root, "contested").p;
     w->versions = fed_versions_decode(json_get(root, "versions"));
     w->in = (struct fed_plan_input){ .type = w->type,
                                      .namespace_scoped = json_path_bool(root, "limited", false),
@@ -89,7 +123,8 @@ static int read_world(struct world *w, yyjson_val *root)
                                      .clusters = w->views,
                                      .versions = w->versions,
                                      .adopt = json_path_bool(root, "adopt", true),
-                                     .raw_status = json_path_bool(root, "raw", false) };
+                                     .raw_status = json_path_bool(root, "raw", false),
+                                     .behavior = &w->behavior };
     ns = json_path_str(w->in.object, "metadata.namespace");
     name = json_path_str(w->in.object, "metadata.name");
     w->key = mem_printf("%" PRIstr "%s%" PRIstr, STRARG(ns), ns.n ? "/" : "", STRARG(name));
@@ -113,6 +148,15 @@ static void check_object(const struct world *w, struct str text)
     FUZZ_CHECK(str_eq(json_path_str(body, "metadata.name"), json_path_str(w->in.object, "metadata.name")));
 }
 
+/* A DELETE is for what was seen, unless the user says otherwise, and never for the HOST's own namespace. */
+static void check_delete(const struct world *w, const struct fed_cluster_view *c, yyjson_val *body)
+{
+    FUZZ_CHECK(!fed_type_is_namespace(w->type) || !w->in.host_namespace_uid.n ||
+               !str_eq(c->obj->uid, w->in.host_namespace_uid));
+    FUZZ_CHECK(!c->obj->uid.n || json_path(body, "preconditions.uid"));
+    FUZZ_CHECK(w->in.object || c->removal);
+}
+
 static void check_op(const struct world *w, const struct fed_op *op, bool removal)
 {
     const struct fed_cluster_view *c = &w->views[op->cluster];
@@ -125,6 +169,8 @@ static void check_op(const struct world *w, const struct fed_op *op, bool remova
         check_object(w, fed_body_str(op->body));
     } else {
         FUZZ_CHECK(c->obj && !c->obj->deleting && fed_object_is_managed(c->obj->root));
+        if (op->kind == FED_OP_DELETE)
+            check_delete(w, c, yyjson_doc_get_root(doc));
     }
 }
 
@@ -172,6 +218,7 @@ static void try_status(const struct world *w, const struct fed_plan *p)
                                    .generation = json_path_i64(w->in.object, "metadata.generation", 0),
                                    .reason = p->reason,
                                    .clusters = clusters,
+                                   .contested = w->contested,
                                    .raw_status = w->in.raw_status };
     _cleanup_json_mut_ yyjson_mut_doc *status = NULL, *again = NULL;
     _cleanup_json_ yyjson_doc *written = NULL;
@@ -215,6 +262,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         try_planner(&w, fed_plan_sync, false);
         try_planner(&w, fed_plan_delete, true);
     }
+    try_planner(&w, fed_plan_orphan, true);
+    w.in.object = NULL;
     try_planner(&w, fed_plan_orphan, true);
     world_done(&w);
     return 0;

@@ -197,7 +197,7 @@ static void u20_first_reports(void **state)
     fed_health_free(offline.h);
 }
 
-/* Stored ready, run 2, not ready: stays ready with new probe time and old transition time, run 3: the next one changes it. */
+/* Stored ready, run 2, not ready: stays ready with new probe time and old transition time, run 3. */
 static void u20_young_report(void **state)
 {
     struct history y = history_new(1);

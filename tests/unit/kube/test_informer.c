@@ -566,6 +566,186 @@ static void stopped_early(void **state)
     assert_string_equal(states.p, "");
 }
 
+/* --- a server that refuses what it served (docs/propagation.md, "A type that a member loses") --- */
+
+/* Synced with a and b; then the watch ends, and is refused with this status, as are lists by the script. */
+static void start_losing(bool may_vanish, int status)
+{
+    start_with((struct kube_informer_config){ .may_vanish = may_vanish });
+    WAIT_FOR(watching);
+    expect_changes("+ns/a@5 +ns/b@6 ");
+    watch_status = status;
+    fake_stream_send(watching, BOOKMARK("11"));
+    fake_stream_end(TAKE_PTR(watching));
+}
+
+static void script_synced(void)
+{
+    script(200, LIST("10", OBJECT("ns", "a", "ua", "5") "," OBJECT("ns", "b", "ub", "6")));
+}
+
+/* Lists are asked for until there were this many, without the waits in between. */
+static void hurry(size_t wanted)
+{
+    WAIT_FOR((kube_informer_kick(informer), next_list >= wanted));
+}
+
+static void vanished(int status, const char *reason, enum kube_informer_state want, const char *all_states)
+{
+    script_synced();
+    for (int i = 0; i < 3; i++)
+        script(status, reason);
+    script(200, LIST("40", OBJECT("ns", "a", "ua", "5")));
+    start_losing(true, status);
+    hurry(4);
+    WAIT_FOR(kube_informer_state(informer) == want);
+    assert_int_equal(error_http(kube_informer_error(informer)), status);
+    /* What was known stays until a list says otherwise. */
+    expect_changes("");
+    assert_int_equal(kube_informer_count(informer), 2);
+    assert_non_null(kube_informer_get(informer, STR("ns/b")));
+    watch_status = 0;
+    hurry(5);
+    WAIT_FOR(watching);
+    assert_string_equal(states.p, all_states);
+    assert_null(kube_informer_error(informer));
+    expect_changes("-ns/b@6 ");
+    assert_int_equal(kube_informer_count(informer), 1);
+    /* And on as before. */
+    fake_stream_send(watching, EVENT("ADDED", OBJECT("ns", "c", "uc", "41")));
+    WAIT_FOR(changes.n);
+    expect_changes("+ns/c@41 ");
+}
+
+static void vanished_by_404(void **state)
+{
+    (void)state;
+    vanished(404, "NotFound", KUBE_INFORMER_MISSING, "synced missing! synced ");
+}
+
+static void vanished_by_403(void **state)
+{
+    (void)state;
+    vanished(403, "Forbidden", KUBE_INFORMER_FAILING, "synced failing! synced ");
+}
+
+static void vanished_by_401(void **state)
+{
+    (void)state;
+    vanished(401, "Unauthorized", KUBE_INFORMER_FAILING, "synced failing! synced ");
+}
+
+/* Three in a row: what comes between counts them anew, be it another failure or a success. */
+static void refusals_in_a_row(void **state)
+{
+    (void)state;
+    script_synced();
+    script(404, "NotFound");
+    script(403, "Forbidden");
+    script(500, "InternalError");
+    script(404, "NotFound");
+    script(401, "Unauthorized");
+    script(200, LIST("40", OBJECT("ns", "a", "ua", "5")));
+    start_losing(true, 404);
+    hurry(6);
+    assert_int_equal(kube_informer_state(informer), KUBE_INFORMER_SYNCED);
+    watch_status = 0;
+    hurry(7);
+    WAIT_FOR(watching);
+    assert_string_equal(states.p, "synced ");
+    assert_null(kube_informer_error(informer));
+    expect_changes("-ns/b@6 ");
+}
+
+static void refusals_after_success(void **state)
+{
+    (void)state;
+    script_synced();
+    script(404, "NotFound");
+    script(404, "NotFound");
+    script_synced();
+    script(404, "NotFound");
+    script(404, "NotFound");
+    script_synced();
+    start_losing(true, 404);
+    hurry(3);
+    watch_status = 0;
+    hurry(4);
+    WAIT_FOR(watching);
+    watch_status = 404;
+    fake_stream_send(watching, BOOKMARK("12"));
+    fake_stream_end(TAKE_PTR(watching));
+    hurry(6);
+    watch_status = 0;
+    hurry(7);
+    WAIT_FOR(watching);
+    assert_string_equal(states.p, "synced ");
+    expect_changes("");
+}
+
+/* The last word counts: not served, then not allowed. */
+static void refused_otherwise(void **state)
+{
+    (void)state;
+    script_synced();
+    for (int i = 0; i < 3; i++)
+        script(404, "NotFound");
+    script(403, "Forbidden");
+    script_synced();
+    start_losing(true, 404);
+    hurry(5);
+    WAIT_FOR(kube_informer_state(informer) == KUBE_INFORMER_FAILING);
+    watch_status = 0;
+    hurry(6);
+    WAIT_FOR(watching);
+    assert_string_equal(states.p, "synced missing! failing! synced ");
+    expect_changes("");
+}
+
+/* A cache that may not vanish stays what it was, and one that may does not by other failures. */
+static void stays_synced(bool may_vanish, int status, const char *reason)
+{
+    script_synced();
+    for (int i = 0; i < 5; i++)
+        script(status, reason);
+    script_synced();
+    start_losing(may_vanish, 404);
+    hurry(6);
+    assert_int_equal(kube_informer_state(informer), KUBE_INFORMER_SYNCED);
+    watch_status = 0;
+    hurry(7);
+    WAIT_FOR(watching);
+    assert_string_equal(states.p, "synced ");
+    expect_changes("");
+}
+
+static void may_not_vanish(void **state)
+{
+    (void)state;
+    stays_synced(false, 404, "NotFound");
+}
+
+static void fails_otherwise(void **state)
+{
+    (void)state;
+    stays_synced(true, 500, "InternalError");
+}
+
+/* May list but not watch: lists keep the cache complete, without haste. */
+static void may_only_list(void **state)
+{
+    (void)state;
+    script_synced();
+    start_losing(true, 403);
+    WAIT_FOR(n_watches >= 2);
+    run_for(300);
+    assert_true(n_watches <= 4);
+    hurry(5);
+    assert_int_equal(kube_informer_state(informer), KUBE_INFORMER_SYNCED);
+    assert_string_equal(states.p, "synced ");
+    expect_changes("");
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -594,6 +774,15 @@ int main(void)
         T(stopped_by_vanishing),
         T(stopped_by_state),
         T(stopped_early),
+        T(vanished_by_404),
+        T(vanished_by_403),
+        T(vanished_by_401),
+        T(refusals_in_a_row),
+        T(refusals_after_success),
+        T(refused_otherwise),
+        T(may_not_vanish),
+        T(fails_otherwise),
+        T(may_only_list),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
