@@ -13,7 +13,7 @@ static void check(yyjson_val *desired, yyjson_val *live, const char *field, cons
 
     if (found != (field != NULL))
         fail_msg("line %d: %s", line, found ? c.field : "nothing was found");
-    if (found && strcmp(c.field, field) != 0)
+    if (found && field && strcmp(c.field, field) != 0)
         fail_msg("line %d: got field %s, expected %s", line, c.field, field);
     if (found && manager && strcmp(c.manager, manager) != 0)
         fail_msg("line %d: got manager \"%s\", expected \"%s\"", line, c.manager, manager);
