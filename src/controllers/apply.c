@@ -146,11 +146,23 @@ static void flight_wrote(struct flight *f, yyjson_val *live)
     flight_end(f);
 }
 
-/* A Status answer says that the object is gone; the object itself means that it is terminating. */
+/* The watch has reported the end of the object that was to be deleted. */
+static bool saw_it_go(const struct flight *f, const struct sync_member *m)
+{
+    if (!m || kube_informer_state(m->informer) != KUBE_INFORMER_SYNCED)
+        return false;
+    _cleanup_free_ char *member_key = sync_member_key(f->sync, str_of(f->key));
+    const struct kube_object *cached = kube_informer_get(m->informer, str_of(member_key));
+    return !cached || !str_eqc(kube_object_uid(cached), f->uid);
+}
+
+/* A Status answer says that the object is gone; the object itself means that it is terminating, or, of some kinds, that this was
+ * its last state: then its end may have been seen before the answer came. */
 static void flight_deleted(struct flight *f, yyjson_val *answer)
 {
     struct sync_member *m = sync_member_find(f->sync, str_of(f->cluster));
-    bool terminating = answer && !str_eqc(json_path_str(answer, "kind"), "Status") && json_get(answer, "metadata");
+    bool object = answer && !str_eqc(json_path_str(answer, "kind"), "Status") && json_get(answer, "metadata");
+    bool terminating = object && !saw_it_go(f, m);
     if (m && terminating)
         kube_informer_learn(m->informer, answer);
     if (m && !terminating) {
@@ -160,7 +172,7 @@ static void flight_deleted(struct flight *f, yyjson_val *answer)
     }
     if (f->pass) {
         f->pass->results[f->index].status = terminating ? FED_STATUS_WAITING_FOR_REMOVAL : NULL;
-        f->pass->results[f->index].confirmed = !terminating;
+        f->pass->results[f->index].confirmed = !object;
     }
     flight_end(f);
 }

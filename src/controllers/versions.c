@@ -35,13 +35,15 @@ struct pending {
     uint64_t retry_ms;
     enum write_step step;
     bool changed_meanwhile; /* the record changed while its PATCH was under way */
+    bool fix_owner;         /* the stored owner reference names an object that is gone */
 };
 
 struct record {
     uint32_t key_len, body_len;
-    bool exists;    /* known to be on the HOST */
-    uint64_t owner; /* hash of the owner's "<group>/<kind>"; 0: not known */
-    char *body;     /* compact JSON of status */
+    bool exists;         /* known to be on the HOST */
+    uint64_t owner;      /* hash of the owner's "<group>/<kind>"; 0: not known */
+    char *body;          /* compact JSON of status */
+    uint64_t loaded_uid; /* hash of the owner's uid as it was loaded, until the first version_store_set; or 0 */
     struct pending *pending;
     char key[];
 };
@@ -142,6 +144,7 @@ static void project_owner(yyjson_val *live, yyjson_mut_doc *out)
         return;
     _cleanup_free_ char *text = mem_printf("%" PRIstr "/%" PRIstr, STRARG(group), STRARG(json_path_str(owner, "kind")));
     json_mut_set_str(out, yyjson_mut_doc_get_root(out), "owner", str_of(text));
+    json_mut_set_str(out, yyjson_mut_doc_get_root(out), "uid", json_path_str(owner, "uid"));
 }
 
 /* Keeps status and owner only. */
@@ -166,6 +169,7 @@ static void adopt_loaded(struct version_store *v, const struct kube_object *o)
     struct record *r = record_add(v, kube_object_key(o));
     r->exists = true;
     r->owner = owner.n ? str_hash(owner) : 0;
+    r->loaded_uid = owner.n ? str_hash(json_path_str(yyjson_doc_get_root(doc), "uid")) : 0;
     _cleanup_buf_ struct buf text = BUF_INIT(BUF_MAX_DEFAULT);
     if (status && json_write(&text, status) == 0)
         record_set_body(r, buf_str(&text));
@@ -407,7 +411,7 @@ static void write_next(struct version_store *v)
         struct pending *p = list_entry(list_pop(&v->queue), struct pending, link);
         list_add_tail(&v->writing, &p->link);
         v->n_writing++;
-        p->step = p->record->exists ? STEP_STATUS : STEP_POST;
+        p->step = !p->record->exists ? STEP_POST : p->fix_owner ? STEP_OWNER : STEP_STATUS;
         write_step(p);
     }
 }
@@ -446,13 +450,16 @@ void version_store_set(struct version_store *v, const struct version_id *id, con
         key = spare_key(id);
         r = set_get(&v->records, str_of(key));
     }
+    /* Made anew since the record was stored: the garbage collector would take the record along with its old owner. */
+    bool fix_owner = r && r->loaded_uid && r->loaded_uid != str_hash(owner->uid);
     bool same = r && r->body && same_status(str_n(r->body, r->body_len), status);
     if (!r)
         r = record_add(v, str_of(key));
     r->owner = str_hash(id->owner);
+    r->loaded_uid = 0;
     if (!same || !str_eq(str_n(r->body, r->body_len), status))
         record_set_body(r, status);
-    if (same || spare)
+    if ((same && !fix_owner) || spare)
         return;
     if (r->pending) {
         r->pending->changed_meanwhile = true;
@@ -465,6 +472,7 @@ void version_store_set(struct version_store *v, const struct version_id *id, con
     p->kind = str_dup(owner->kind);
     p->name = str_dup(owner->name);
     p->uid = str_dup(owner->uid);
+    p->fix_owner = fix_owner;
     r->pending = p;
     v->n_pending++;
     list_add_tail(&v->queue, &p->link);

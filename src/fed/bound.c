@@ -102,7 +102,7 @@ static bool same_item(yyjson_mut_val *a, yyjson_val *b)
         yyjson_val *y = json_get(b, keys[i]);
 
         if (x && y)
-            return json_mut_equal(x, y);
+            return json_mut_equal(x, y) && json_mut_equal(json_mut_get(a, "effect"), json_get(b, "effect"));
     }
     return json_mut_equal(a, b);
 }
@@ -215,6 +215,8 @@ static void keep_field(yyjson_mut_doc *doc, yyjson_val *live, const char *path, 
     yyjson_mut_val *parent = parent_path[0] ? json_mut_path(root, parent_path) : root;
     yyjson_val *v = json_path(live, path);
 
+    if (strcmp(key, "storageClassName") == 0 && yyjson_mut_is_str(parent ? json_mut_get(parent, key) : NULL))
+        return; /* an empty one says: no class */
     if (says(v, shape) && yyjson_mut_is_obj(parent) && is_open(json_mut_get(parent, key)))
         json_mut_set(doc, parent, key, json_mut_copy(doc, v));
 }

@@ -177,9 +177,9 @@ static bool differs(yyjson_mut_doc *status, yyjson_val *stored)
 }
 
 /* controllers.md 4.3 to the letter, and U-20: the change is reported once the reported state is old enough. */
-static bool is_tolerated_by_age(struct fed_health *h, bool contradicts, int64_t threshold)
+static bool is_tolerated_by_age(struct fed_health *h, bool has_history, bool contradicts, int64_t threshold)
 {
-    bool tolerated = contradicts && h->run > 0 && h->run < threshold;
+    bool tolerated = has_history && h->run > 0 && h->run < threshold;
 
     h->run = contradicts && !tolerated ? 1 : h->run + 1;
     return tolerated;
@@ -201,8 +201,9 @@ bool fed_health_report(struct fed_health *h, const struct fed_health_settings *s
     bool ready = probe->kind == FED_PROBE_OK;
     bool contradicts = stored_is_history(stored) && ready != stored_is_ready(stored);
     int64_t threshold = ready ? settings->success_threshold : settings->failure_threshold;
-    bool tolerated = settings->by_age_of_report ? is_tolerated_by_age(h, contradicts, threshold)
-                                                : is_tolerated_by_count(h, contradicts, threshold);
+    bool tolerated = settings->by_age_of_report
+                         ? is_tolerated_by_age(h, stored_is_history(stored), contradicts, threshold)
+                         : is_tolerated_by_count(h, contradicts, threshold);
 
     status = tolerated ? build_tolerated(probe, stored) : build_new(probe, stored);
     if (!differs(status, stored) && !heartbeat_is_due(stored, probe->now, settings->heartbeat_s))

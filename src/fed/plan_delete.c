@@ -110,12 +110,9 @@ static bool is_labelled(const struct fed_member_obj *obj)
     return obj && fed_object_is_managed(obj->root);
 }
 
-/* The cluster may hold the object though its cache does not say so. Without DeleteUnselectedClusters only the present
- * placement counts (Q-26). */
+/* The cluster may hold the object though its cache does not say so. */
 static bool may_hold(const struct fed_plan_input *in, size_t i, bool selected)
 {
-    if (!plan_behavior(in)->delete_unselected_clusters)
-        return selected;
     return selected || is_labelled(in->clusters[i].obj) || fed_versions_get(in->versions, in->clusters[i].name).n ||
            status_lists(in->object, in->clusters[i].name);
 }
@@ -151,7 +148,7 @@ static int64_t patience_of(struct deletion *d)
 static int64_t leave_at(const struct deletion *d, size_t i)
 {
     const struct fed_cluster_view *c = &d->in->clusters[i];
-    int64_t since = c->ready ? d->deleted_at : MAX(d->deleted_at, c->unready_since);
+    int64_t since = MAX(c->ready ? d->deleted_at : MAX(d->deleted_at, c->unready_since), (int64_t)0);
 
     return d->patience_s >= FED_WAIT_FOR_EVER - since ? FED_WAIT_FOR_EVER : since + d->patience_s;
 }
@@ -178,10 +175,11 @@ void fed_plan_delete(const struct fed_plan_input *in, struct fed_plan **ret_plan
     _cleanup_json_ yyjson_doc *options = NULL;
     _cleanup_error_ struct error *err = NULL;
     struct deletion d = { .in = in, .plan = plan_new(in) };
-    bool not_federated;
+    bool not_federated, all = plan_behavior(in)->delete_unselected_clusters;
 
-    /* A placement that cannot be computed selects nothing: what is there counts all the same. */
-    (void)plan_place(in, selected, &not_federated, NULL);
+    /* A placement that cannot be computed selects nothing: what is there counts all the same, and without the switch, too. */
+    if (plan_place(in, selected, &not_federated, NULL) < 0)
+        all = true;
     d.patience_s = patience_of(&d);
     if (time_parse_rfc3339(json_path_str(in->object, "metadata.deletionTimestamp"), &d.deleted_at) < 0)
         d.patience_s = FED_WAIT_FOR_EVER;
@@ -197,11 +195,11 @@ void fed_plan_delete(const struct fed_plan_input *in, struct fed_plan **ret_plan
         result->selected = selected[i];
         result->leave_at = leave_at(&d, i);
         if (!c->ready) {
-            result->blocks = may_hold(in, i, selected[i]);
+            result->blocks = all ? may_hold(in, i, selected[i]) : selected[i];
             result->status = result->blocks ? FED_STATUS_CLUSTER_NOT_READY : NULL;
         } else if (!c->store_ready) {
-            result->selected = may_hold(in, i, selected[i]);
-        } else if (selected[i] || plan_behavior(in)->delete_unselected_clusters) {
+            result->selected = all ? may_hold(in, i, selected[i]) : selected[i];
+        } else if (selected[i] || all) {
             delete_in_ready(&d, i);
         }
     }

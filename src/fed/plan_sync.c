@@ -59,9 +59,9 @@ struct live {
     struct str same_but_scaled;
 };
 
-static int retain(const struct sync *s, const struct live *live, yyjson_mut_doc *doc, struct error **err)
+static struct fed_retain_input retain_input(const struct sync *s, const struct live *live)
 {
-    struct fed_retain_input in = {
+    return (struct fed_retain_input){
         .type = s->in->type,
         .fed_object = s->in->object,
         .live = live->projection,
@@ -70,8 +70,21 @@ static int retain(const struct sync *s, const struct live *live, yyjson_mut_doc 
         .autoscaled = live->autoscaled,
         .behavior = s->in->behavior,
     };
+}
+
+static int retain(const struct sync *s, const struct live *live, yyjson_mut_doc *doc, struct error **err)
+{
+    struct fed_retain_input in = retain_input(s, live);
 
     return fed_retain(&in, doc, err);
+}
+
+/* An autoscaler owns the replica count, whatever an override says. */
+static int keep_autoscaled(const struct sync *s, const struct live *live, yyjson_mut_doc *doc, struct error **err)
+{
+    struct fed_retain_input in = retain_input(s, live);
+
+    return fed_retain_replicas(&in, doc, err);
 }
 
 /* The desired object of one cluster; live is NULL for a create. -EINVAL: ret->status names the step. */
@@ -96,6 +109,8 @@ static int build(struct sync *s, struct str cluster, const struct live *live, st
     if (!s->overrides)
         return error_set(err, -EINVAL, "%s", error_msg(s->overrides_error));
     r = fed_overrides_apply(s->overrides, cluster, doc, err);
+    if (r == 0 && live && live->autoscaled)
+        r = keep_autoscaled(s, live, doc, err);
     if (r == 0)
         r = fed_set_managed(doc, err);
     if (r < 0)
@@ -155,6 +170,8 @@ static bool has_template_labels(const struct sync *s, yyjson_val *projection)
         n_wanted--;
     if (!fed_object_is_managed(projection) || yyjson_obj_size(present) != n_wanted + 1)
         return false;
+    if (yyjson_obj_size(wanted) == 0)
+        return true;
     yyjson_obj_foreach(wanted, i, n, key, value)
     {
         if (!str_eqc(json_str(key), FED_MANAGED_LABEL) && !json_equal(value, json_getn(present, json_str(key))))
@@ -168,15 +185,21 @@ static bool has_own_owners(const struct sync *s)
     return json_path(yyjson_doc_get_root(s->base), "metadata.ownerReferences") != NULL;
 }
 
-/* retainReplicas is not part of the recorded hashes: when it is switched off, the replica count may differ although the
- * version is the one that was written. */
-static bool has_replicas(const struct fed_plan_input *in, yyjson_val *desired, const struct live *live)
+/* Of an object that was built: what the member keeps is in it already, unless an override says otherwise. */
+static bool same_replicas(const struct fed_plan_input *in, yyjson_val *desired, const struct live *live)
 {
     yyjson_val *wanted = json_path(desired, member_replicas_path(in->type)),
                *present = json_path(live->projection, "spec.replicas");
 
-    return json_path_bool(in->object, "spec.retainReplicas", false) || live->autoscaled || !wanted || !present ||
-           json_equal(wanted, present);
+    return !wanted || !present || json_equal(wanted, present);
+}
+
+/* retainReplicas is not part of the recorded hashes: when it is switched off, the replica count may differ although the
+ * version is the one that was written. */
+static bool has_replicas(const struct fed_plan_input *in, yyjson_val *desired, const struct live *live)
+{
+    return json_path_bool(in->object, "spec.retainReplicas", false) || live->autoscaled ||
+           same_replicas(in, desired, live);
 }
 
 /* What was written last is still there, as far as can be seen without building the object: everything but labels and
@@ -227,7 +250,7 @@ static enum verdict judge_update(struct sync *s, struct str cluster, const struc
     frozen = json_freeze(built.doc);
     if (same_version)
         unchanged = member_metadata_equal(yyjson_doc_get_root(frozen), live->projection) &&
-                    has_replicas(s->in, yyjson_doc_get_root(frozen), live);
+                    same_replicas(s->in, yyjson_doc_get_root(frozen), live);
     else
         unchanged = member_is_as_desired(s->in->type, yyjson_doc_get_root(frozen), live->projection);
     if (!unchanged)

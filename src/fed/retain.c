@@ -295,19 +295,21 @@ static int set_replicas(yyjson_mut_doc *doc, const char *path, int64_t replicas,
     return 0;
 }
 
-static int retain_replicas(const struct fed_retain_input *in, yyjson_mut_doc *doc, struct error **err)
+int fed_retain_replicas(const struct fed_retain_input *in, yyjson_mut_doc *doc, struct error **err)
 {
     yyjson_val *wanted = json_path(in->fed_object, "spec.retainReplicas");
     yyjson_val *live = json_path(in->live, "spec.replicas");
     const char *path = member_replicas_path(in->type);
     int64_t replicas;
-    bool keep;
+    bool must;
 
     if (!is_absent(wanted) && !yyjson_is_bool(wanted))
         return error_set(err, -EINVAL, "spec.retainReplicas must be true or false");
-    keep = yyjson_is_true(wanted) || in->autoscaled || replicas_are_open(in, doc);
-    if (!keep || !live)
+    must = yyjson_is_true(wanted) || in->autoscaled;
+    if (!live || !(must || replicas_are_open(in, doc)))
         return 0;
+    if (json_i64(live, &replicas) < 0 && !must)
+        return 0; /* no replica count after all */
     if (json_i64(live, &replicas) < 0)
         return error_set(err, -EINVAL, "%s of the cluster object is not an integer", path);
     return set_replicas(doc, path, replicas, err);
@@ -334,7 +336,7 @@ int fed_retain(const struct fed_retain_input *in, yyjson_mut_doc *desired, struc
     else if (is_core_kind(in->type, "ServiceAccount"))
         r = retain_secrets(in, desired, err);
     else
-        r = retain_replicas(in, desired, err);
+        r = fed_retain_replicas(in, desired, err);
     if (r < 0)
         return r;
     retain_status(in, desired);

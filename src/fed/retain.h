@@ -19,6 +19,9 @@ struct fed_retain_input {
  * document must then be discarded. */
 int fed_retain(const struct fed_retain_input *in, yyjson_mut_doc *desired, struct error **err);
 
+/* The part of it that concerns the replica count: for what overrides must not take from an autoscaler. */
+int fed_retain_replicas(const struct fed_retain_input *in, yyjson_mut_doc *desired, struct error **err);
+
 /* true when member objects of this type may have a status that an update without it would remove: custom resources,
  * which may lack the status sub-resource (Q-48). */
 bool fed_type_keeps_status(const struct fed_type_config *type);

@@ -218,7 +218,7 @@ static void total(void **state)
     assert_int_equal(ask(&r, "n/a", now + REPAIRS_WAIT_MS), 0);
     assert_int_equal(r.total, REPAIRS_FREE + 2);
     /* Peace forgets the fight, not the work. */
-    assert_int_equal(ask(&r, "n/a", now + 10 * REPAIRS_PEACE_MS), 0);
+    assert_int_equal(ask(&r, "n/a", now + (uint64_t)10 * REPAIRS_PEACE_MS), 0);
     assert_int_equal(r.total, REPAIRS_FREE + 3);
     repairs_done(&r);
 }

@@ -134,7 +134,10 @@ static void kept_where_open(void **state)
         for (size_t k = 0; k < ARRAY_SIZE(open); k++) {
             _cleanup_free_ char *live = field(i, fields[i].value), *desired = field(i, open[k]);
 
-            kept(fields[i].kind, live, desired, live);
+            if (strcmp(fields[i].key, "storageClassName") == 0 && open[k] && strcmp(open[k], "''") == 0)
+                not_kept(fields[i].kind, live, desired); /* an empty class says: none */
+            else
+                kept(fields[i].kind, live, desired, live);
         }
 }
 
