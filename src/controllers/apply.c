@@ -200,17 +200,6 @@ static struct kube_client *flight_client(const struct flight *f)
     return c ? c->client : NULL;
 }
 
-static char *target_path(const struct flight *f, bool collection)
-{
-    _cleanup_free_ char *target = sync_member_key(f->sync, str_of(f->key));
-    struct str ns, name;
-    if (!str_cut(str_of(target), '/', &ns, &name)) {
-        name = ns;
-        ns = STR_NULL;
-    }
-    return kube_path(&f->sync->target, ns, collection ? STR_NULL : name, STR_NULL);
-}
-
 static bool already_exists(const struct flight *f, const struct error *err)
 {
     if (f->kind != FED_OP_CREATE)
@@ -270,7 +259,7 @@ static void look_at_existing(struct flight *f)
         flight_fail(f, FED_STATUS_CLIENT_RETRIEVAL_FAILED, "the connection to the cluster is gone");
         return;
     }
-    _cleanup_free_ char *path = target_path(f, false);
+    _cleanup_free_ char *path = sync_target_path(f->sync, str_of(f->key), false);
     struct kube_request req = { .method = "GET", .path = str_of(path), .timeout_ms = MEMBER_TIMEOUT_MS };
     f->call = kube_call(client, &req, on_live, f);
 }
@@ -342,7 +331,7 @@ static void flight_send(struct flight *f, const struct fed_op *op)
         flight_fail(f, FED_STATUS_CLIENT_RETRIEVAL_FAILED, "there is no connection to the cluster");
         return;
     }
-    _cleanup_free_ char *path = target_path(f, op->kind == FED_OP_CREATE);
+    _cleanup_free_ char *path = sync_target_path(f->sync, str_of(f->key), op->kind == FED_OP_CREATE);
     struct kube_request req = {
         .method = how[op->kind].method,
         .content_type = how[op->kind].type,

@@ -119,13 +119,7 @@ static void look_at(struct sync *s, struct str cluster, struct str key, const st
     l->cluster = str_dup(cluster);
     l->desired = fed_body_ref(op->body);
     map_put(&s->looks, str_of(id), l);
-    _cleanup_free_ char *target = sync_member_key(s, key);
-    struct str ns, name;
-    if (!str_cut(str_of(target), '/', &ns, &name)) {
-        name = ns;
-        ns = STR_NULL;
-    }
-    _cleanup_free_ char *path = kube_path(&s->target, ns, name, STR_NULL);
+    _cleanup_free_ char *path = sync_target_path(s, key, false);
     struct kube_request req = { .method = "GET", .path = str_of(path), .timeout_ms = MEMBER_TIMEOUT_MS };
     l->call = kube_call(c->client, &req, on_live, l);
 }
@@ -134,6 +128,8 @@ static void look_at(struct sync *s, struct str cluster, struct str key, const st
 
 void sync_settle(struct sync *s, const struct sync_member *m, struct str key, struct fed_body *body, yyjson_val *live)
 {
+    if (!body && map_count(&s->settled) == 0)
+        return;
     _cleanup_free_ char *id = look_id(str_of(m->name), key), *member_key = sync_member_key(s, key);
     _cleanup_json_ yyjson_doc *desired = NULL;
     const struct kube_object *cached = kube_informer_get(m->informer, str_of(member_key));

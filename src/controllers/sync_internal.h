@@ -136,6 +136,8 @@ bool sync_members_settled(const struct sync *s);
 /* Key of the federated object for a member object's key, and back (they differ for namespaces only). Owned. */
 char *sync_fed_key(const struct sync *s, struct str member_key);
 char *sync_member_key(const struct sync *s, struct str fed_key);
+/* Path of the target object of that federated object in a member, or of its collection. Owned. */
+char *sync_target_path(const struct sync *s, struct str fed_key, bool collection);
 
 /* sync_fights.c */
 /* Repairs that must wait are blocked. */

@@ -27,6 +27,17 @@ char *sync_member_key(const struct sync *s, struct str fed_key)
     return str_dup(fed_key);
 }
 
+char *sync_target_path(const struct sync *s, struct str fed_key, bool collection)
+{
+    _cleanup_free_ char *target = sync_member_key(s, fed_key);
+    struct str ns, name;
+    if (!str_cut(str_of(target), '/', &ns, &name)) {
+        name = ns;
+        ns = STR_NULL;
+    }
+    return kube_path(&s->target, ns, collection ? STR_NULL : name, STR_NULL);
+}
+
 /* Its status moved, or its metadata. */
 static bool same_generation(const struct kube_object *a, const struct kube_object *b)
 {

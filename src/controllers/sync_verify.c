@@ -78,13 +78,7 @@ static void verify_cluster(struct pass *p, size_t i)
         p->results[i].status = FED_STATUS_CLIENT_RETRIEVAL_FAILED;
         return;
     }
-    _cleanup_free_ char *target = sync_member_key(s, str_of(p->key));
-    struct str ns, name;
-    if (!str_cut(str_of(target), '/', &ns, &name)) {
-        name = ns;
-        ns = STR_NULL;
-    }
-    _cleanup_free_ char *path = kube_path(&s->target, ns, name, STR_NULL);
+    _cleanup_free_ char *path = sync_target_path(s, str_of(p->key), false);
     struct kube_request req = { .method = "GET", .path = str_of(path), .timeout_ms = MEMBER_TIMEOUT_MS };
     struct verification *v = mem_zalloc(sizeof(*v));
     v->pass = p;

@@ -38,15 +38,22 @@ struct pending {
     bool fix_owner;         /* the stored owner reference names an object that is gone */
 };
 
+/* There are as many as objects: kept small, hence hashes of 31 and 32 bits instead of texts. */
 struct record {
     uint32_t key_len, body_len;
-    bool exists;         /* known to be on the HOST */
-    uint64_t owner;      /* hash of the owner's "<group>/<kind>"; 0: not known */
-    char *body;          /* compact JSON of status */
-    uint64_t loaded_uid; /* hash of the owner's uid as it was loaded, until the first version_store_set; or 0 */
+    uint32_t owner;           /* hash of the owner's "<group>/<kind>"; 0: not known */
+    uint32_t exists : 1;      /* known to be on the HOST */
+    uint32_t loaded_uid : 31; /* hash of the owner's uid as it was loaded, until the first version_store_set; or 0 */
+    char *body;               /* compact JSON of status */
     struct pending *pending;
     char key[];
 };
+
+/* Never 0. */
+static uint32_t short_hash(struct str s)
+{
+    return (uint32_t)(str_hash(s) & INT32_MAX) | 1u;
+}
 
 struct version_store {
     struct version_store_config config;
@@ -97,7 +104,7 @@ static char *id_key(const struct version_id *id)
 
 static bool is_anothers(const struct record *r, const struct version_id *id)
 {
-    return r->owner && r->owner != str_hash(id->owner);
+    return r->owner && r->owner != short_hash(id->owner);
 }
 
 /* Key of the record that is kept in memory because the name is another's. */
@@ -168,8 +175,9 @@ static void adopt_loaded(struct version_store *v, const struct kube_object *o)
     struct str owner = json_path_str(yyjson_doc_get_root(doc), "owner");
     struct record *r = record_add(v, kube_object_key(o));
     r->exists = true;
-    r->owner = owner.n ? str_hash(owner) : 0;
-    r->loaded_uid = owner.n ? str_hash(json_path_str(yyjson_doc_get_root(doc), "uid")) : 0;
+    r->owner = owner.n ? short_hash(owner) : 0;
+    struct str uid = json_path_str(yyjson_doc_get_root(doc), "uid");
+    r->loaded_uid = uid.n ? short_hash(uid) & INT32_MAX : 0;
     _cleanup_buf_ struct buf text = BUF_INIT(BUF_MAX_DEFAULT);
     if (status && json_write(&text, status) == 0)
         record_set_body(r, buf_str(&text));
@@ -451,11 +459,11 @@ void version_store_set(struct version_store *v, const struct version_id *id, con
         r = set_get(&v->records, str_of(key));
     }
     /* Made anew since the record was stored: the garbage collector would take the record along with its old owner. */
-    bool fix_owner = r && r->loaded_uid && r->loaded_uid != str_hash(owner->uid);
+    bool fix_owner = r && r->loaded_uid && r->loaded_uid != short_hash(owner->uid);
     bool same = r && r->body && same_status(str_n(r->body, r->body_len), status);
     if (!r)
         r = record_add(v, str_of(key));
-    r->owner = str_hash(id->owner);
+    r->owner = short_hash(id->owner);
     r->loaded_uid = 0;
     if (!same || !str_eq(str_n(r->body, r->body_len), status))
         record_set_body(r, status);
