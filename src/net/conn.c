@@ -244,14 +244,14 @@ static void connected(struct conn *c)
         begin_talk(c);
         return;
     }
-    struct tls_client *system = NULL;
+    struct tls_client *client = NULL;
     struct error *err = NULL;
-    if (tls_client_new(&(struct tls_client_config){ .http1_only = true }, &system, &err) < 0) {
+    if (tls_client_for_proxy(c->client, &client, &err) < 0) {
         end(c, err);
         return;
     }
-    start_tls(c, system, c->proxy.host, PROXY_TLS, false);
-    tls_client_unref(system);
+    start_tls(c, client, c->proxy.host, PROXY_TLS, false);
+    tls_client_unref(client);
 }
 
 static void handshake(struct conn *c)

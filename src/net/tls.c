@@ -160,6 +160,20 @@ int tls_client_new(const struct tls_client_config *config, struct tls_client **r
     return 0;
 }
 
+int tls_client_for_proxy(const struct tls_client *behind, struct tls_client **ret, struct error **err)
+{
+    int r = tls_client_new(&(struct tls_client_config){ .http1_only = true }, ret, err);
+    STACK_OF(X509) *trusted = r == 0 && behind ? X509_STORE_get1_all_certs(SSL_CTX_get_cert_store(behind->ctx)) : NULL;
+    if (!trusted)
+        return r;
+    X509_STORE *store = SSL_CTX_get_cert_store((*ret)->ctx);
+    for (int i = 0; i < sk_X509_num(trusted); i++)
+        X509_STORE_add_cert(store, sk_X509_value(trusted, i));
+    X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN);
+    sk_X509_pop_free(trusted, X509_free);
+    return 0;
+}
+
 struct tls_client *tls_client_ref(struct tls_client *t)
 {
     t->refs++;
