@@ -14,6 +14,8 @@ struct fed_health {
     int64_t run;           /* by_age_of_report: probes since the last reported change; 0: none yet */
 };
 
+#define ERROR_MAX ((size_t)1024)
+
 struct condition {
     const char *type, *status, *reason;
     const char *message; /* NULL: see the probe's error */
@@ -94,6 +96,17 @@ static void set_transition(yyjson_mut_doc *doc, yyjson_mut_val *c, const struct 
         set_time(doc, c, "lastTransitionTime", now);
 }
 
+/* Names of hosts and answers of servers are as long as others make them. */
+static struct str shortened(struct str s)
+{
+    if (s.n <= ERROR_MAX)
+        return s;
+    s.n = ERROR_MAX;
+    while (s.n && (s.p[s.n] & 0xc0) == 0x80) /* not within a character */
+        s.n--;
+    return s;
+}
+
 static yyjson_mut_val *build_condition(yyjson_mut_doc *doc, const struct condition *from,
                                        const struct fed_health_probe *probe, yyjson_val *stored)
 {
@@ -107,7 +120,8 @@ static yyjson_mut_val *build_condition(yyjson_mut_doc *doc, const struct conditi
     if (from->message) {
         json_mut_set_str(doc, c, "message", str_of(from->message));
     } else {
-        _cleanup_free_ char *message = mem_printf("cluster is not reachable: %" PRIstr, STRARG(probe->error));
+        struct str error = shortened(probe->error);
+        _cleanup_free_ char *message = mem_printf("cluster is not reachable: %" PRIstr, STRARG(error));
 
         json_mut_set_str(doc, c, "message", str_of(message));
     }
