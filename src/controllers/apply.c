@@ -244,6 +244,10 @@ static void on_live(void *arg, const struct kube_response *resp, const struct er
         begin_update(f, adoption.status);
         flight_fail(f, adoption.status, adoption.error ? adoption.error : "Resource pre-exist in cluster");
     } else {
+        /* As it is wanted, label included: the cache has not seen it yet. */
+        struct sync_member *m = sync_member_find(f->sync, str_of(f->cluster));
+        if (m)
+            kube_informer_learn_new(m->informer, yyjson_doc_get_root(doc));
         r->status = FED_STATUS_OK;
         free(r->version);
         r->version = mem_strdup(adoption.version);

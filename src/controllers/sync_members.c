@@ -142,6 +142,13 @@ static void on_state(void *arg, enum kube_informer_state state, const struct err
     sync_enqueue_cluster(s, str_of(m->name));
 }
 
+/* Objects that opted out, or are not ours, cannot be seen: they may be gone. */
+static void on_relisted(void *arg)
+{
+    struct sync_member *m = arg;
+    sync_enqueue_cluster(m->sync, str_of(m->name));
+}
+
 static void project(void *arg, yyjson_val *live, yyjson_mut_doc *out)
 {
     const struct sync *s = ((struct sync_member *)arg)->sync;
@@ -175,6 +182,7 @@ static void start_informer(struct sync_member *m)
         .label_selector = FED_MANAGED_LABEL "=" FED_MANAGED_TRUE,
         .project = project,
         .on_change = on_change,
+        .on_relisted = on_relisted,
         .on_state = on_state,
         .arg = m,
     });

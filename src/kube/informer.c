@@ -262,6 +262,8 @@ static void list_complete(struct kube_informer *i)
     i->from_newest = false;
     i->refusals = 0;
     backoff_reset(&i->backoff);
+    if (i->state == KUBE_INFORMER_SYNCED && i->config.on_relisted)
+        i->config.on_relisted(i->config.arg);
     set_state(i, KUBE_INFORMER_SYNCED, NULL);
     if (!i->gone)
         watch_start(i);
@@ -478,6 +480,7 @@ void kube_informer_stop(struct kube_informer *i)
     i->gone = true;
     i->config.on_change = NULL;
     i->config.on_state = NULL;
+    i->config.on_relisted = NULL;
     loop_timer_stop(&i->timer);
     if (i->call)
         kube_call_cancel(i->call);

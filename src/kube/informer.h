@@ -83,6 +83,9 @@ struct kube_informer_config {
     /* old NULL: added; new NULL: deleted. Called after the cache changed, only when something that was kept differs
      * (hash), or generation, deletion or resourceVersion does (the handler decides what matters). May be NULL. */
     void (*on_change)(void *arg, struct kube_object *old, struct kube_object *now);
+    /* A complete cache was filled anew, since the server had forgotten where the watch was: what a selector hides may have
+     * changed as well. May be NULL. */
+    void (*on_relisted)(void *arg);
     /* State changed. May be NULL. */
     void (*on_state)(void *arg, enum kube_informer_state state, const struct error *err);
     void *arg;
