@@ -114,11 +114,21 @@ static bool status_is_equal(yyjson_val *desired, yyjson_val *projection)
     return !wanted || json_equal(wanted, json_get(projection, "status"));
 }
 
+/* Members are read and written at the type's own version: only they can say what another would mean. */
+static bool has_own_version(const struct fed_type_config *type, yyjson_val *desired)
+{
+    struct str version = json_path_str(desired, "apiVersion"), group = str_of(type->target.group), head, tail;
+
+    if (!str_cut(version, '/', &head, &tail))
+        return group.n == 0 && str_eqc(version, type->target.version);
+    return str_eq(head, group) && str_eqc(tail, type->target.version);
+}
+
 bool member_is_as_desired(const struct fed_type_config *type, yyjson_val *desired, yyjson_val *projection)
 {
     yyjson_val *content = json_get(projection, "content");
 
-    return yyjson_is_uint(content) && member_metadata_equal(desired, projection) &&
+    return yyjson_is_uint(content) && has_own_version(type, desired) && member_metadata_equal(desired, projection) &&
            replicas_are_equal(type, desired, projection) && status_is_equal(desired, projection) &&
            yyjson_get_uint(content) == member_content(type, desired);
 }

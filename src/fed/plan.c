@@ -103,9 +103,22 @@ void plan_add_op(struct fed_plan *p, enum fed_op_kind kind, size_t cluster, stru
     p->ops[p->n_ops++] = (struct fed_op){ kind, cluster, body };
 }
 
+/* A copy that is not longer than MESSAGE_MAX and does not end within a character. Owned. */
+static char *shortened(struct str text)
+{
+    static const char more[] = " ...";
+    size_t n = MESSAGE_MAX - sizeof(more);
+
+    if (text.n <= MESSAGE_MAX)
+        return str_dup(text);
+    while (n && (text.p[n] & 0xc0) == 0x80)
+        n--;
+    return mem_printf("%.*s%s", (int)n, text.p, more);
+}
+
 void plan_event(struct fed_plan *p, const char *type, const char *reason, const char *fmt, ...)
 {
-    _cleanup_buf_ struct buf text = BUF_INIT(MESSAGE_MAX);
+    _cleanup_buf_ struct buf text = BUF_INIT(SIZE_MAX);
     struct fed_event *grown;
     va_list ap;
 
@@ -114,9 +127,7 @@ void plan_event(struct fed_plan *p, const char *type, const char *reason, const 
     va_end(ap);
     grown = mem_realloc(p->events, (p->n_events + 1) * sizeof(*grown));
     p->events = grown;
-    grown[p->n_events++] = (struct fed_event){ type, reason,
-                                               buf_failed(&text) ? mem_strdup("the message is too long")
-                                                                 : buf_take(&text, NULL) };
+    grown[p->n_events++] = (struct fed_event){ type, reason, shortened(buf_str(&text)) };
 }
 
 void plan_fail(struct fed_plan *p, size_t cluster, const char *status, const char *error)

@@ -401,7 +401,7 @@ static void note_dropped(struct sync *s)
     static const char message[] =
         "metadata.%s cannot be set via template to avoid conflicting with controllers in member "
         "clusters. Consider using an override to add or remove elements from this collection.";
-    bool writes = false;
+    bool writes = !fed_versions_match(s->in->versions, str_of(s->plan->template_hash), str_of(s->plan->overrides_hash));
 
     for (size_t i = 0; i < s->plan->n_ops; i++)
         writes |= s->plan->ops[i].kind == FED_OP_CREATE || s->plan->ops[i].kind == FED_OP_UPDATE;

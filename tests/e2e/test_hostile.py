@@ -279,3 +279,38 @@ def what_hostile_users_of_a_member_write(t):
     t.edit(gadgets.fed, plane.namespace, "thing", lambda o: o["spec"].update(retainReplicas=False))
     gadgets.propagated("thing", ["member1"], 90)
     assert plane.controller.alive()
+
+
+@test()
+def a_template_that_gains_annotations_is_told(t):
+    """5.6: also when nothing else changed, so that no member is written to."""
+    plane, gadgets, _ = t.private(members=("member1",))
+    gadgets.create("thing", ["member1"])
+    gadgets.propagated("thing", ["member1"])
+    t.edit(gadgets.fed, plane.namespace, "thing", lambda o: o["spec"]["template"].update(metadata={"annotations": {"a": "b"}}))
+    eventually(lambda: expect(len(plane.events("thing", reason="AnnotationsNotSupported")), 1, "events"))
+    assert "annotations" not in gadgets.in_member("member1", "thing")["metadata"], "annotations in member1"
+
+
+@test()
+def an_api_version_that_the_member_does_not_take_is_told(t):
+    """5.6 step 4: the template's apiVersion is sent; who changes only that must not read "propagated"."""
+    plane, gadgets, _ = t.private(members=("member1",))
+    gadgets.create("thing", ["member1"])
+    gadgets.propagated("thing", ["member1"])
+    t.edit(gadgets.fed, plane.namespace, "thing", lambda o: o["spec"]["template"].update(apiVersion=f"{gadgets.group}/v9"))
+    eventually(lambda: expect(gadgets.clusters("thing"), {"member1": "UpdateFailed"}, "clusters"))
+    t.edit(gadgets.fed, plane.namespace, "thing", lambda o: o["spec"]["template"].pop("apiVersion"))
+    gadgets.propagated("thing", ["member1"])
+
+
+@test()
+def long_messages_are_cut(t):
+    plane, gadgets, _ = t.private(members=("member1",))
+    expressions = [{"key": f"bad key {number}", "operator": "In", "values": ["v"]} for number in range(2000)]
+    t.federate(gadgets.fed, plane.namespace, "thing", {"data": {}}, clusters=None, selector={"matchExpressions": expressions})
+
+    def told():
+        message = plane.events("thing", reason="ComputePlacementFailed")[0]["message"]
+        assert "bad key 0" in message and len(message) < 5000, message[:200]
+    eventually(told)

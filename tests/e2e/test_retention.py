@@ -37,6 +37,8 @@ def types(t, *names):
         if not t.host.find(k.FTC, plane.namespace, name):
             plane.ctl("enable", name)
     plane.wait_running(*names)
+    for name in names:      # the API server needs a moment to serve a new kind
+        eventually(lambda n=name: t.host.list(k.FED + n.split(".")[0]))
     return plane
 
 
