@@ -126,7 +126,8 @@ void kube_call_cancel(struct kube_call *call)
 static void on_deadline(void *arg)
 {
     struct kube_call *call = arg;
-    char why[160];
+    char why[384];
+    const char *through = call->client->through ? call->client->through : "";
     unsigned long long ms = call->timeout_ms;
 
     if (call->refusal) {
@@ -136,7 +137,7 @@ static void on_deadline(void *arg)
     if (call->state == CALL_QUEUED)
         snprintf(why, sizeof(why), "not sent within %llu ms: %u calls are under way", ms, call->client->in_flight);
     else
-        snprintf(why, sizeof(why), "no answer within %llu ms", ms);
+        snprintf(why, sizeof(why), "no answer within %llu ms%s", ms, through);
     call_detach(call, LIMITER_OVERLOAD);
     call_abort(call, -ETIMEDOUT, why);
 }

@@ -66,6 +66,21 @@ static int parse_server(struct kube_client *c, const char *server, struct error 
     return 0;
 }
 
+/* Messages must not repeat a part of user name or password: one with an unescaped '/' looks like a host or a port. */
+static int parse_proxy(const char *text, struct url *ret, struct error **err)
+{
+    _cleanup_error_ struct error *e = NULL;
+    int r = url_parse(str_of(text), ret, &e);
+
+    if (r == 0 && strchr(ret->path, '@'))
+        r = -EINVAL;
+    if (r == 0)
+        return 0;
+    url_done(ret);
+    return error_set(err, r, "invalid proxy URL: %s",
+                     e && !strchr(text, '@') ? error_msg(e) : "host, port or user information cannot be read");
+}
+
 static int find_proxy(struct kube_client *c, struct url *ret, bool *ret_has, struct error **err)
 {
     _cleanup_free_ char *from_env = NULL;
@@ -81,11 +96,9 @@ static int find_proxy(struct kube_client *c, struct url *ret, bool *ret_has, str
     }
     if (!text)
         return 0;
-    r = url_parse(str_of(text), ret, err);
-    if (r < 0)
-        return error_wrap(err, "invalid proxy URL");
-    *ret_has = true;
-    return 0;
+    r = parse_proxy(text, ret, err);
+    *ret_has = r == 0;
+    return r;
 }
 
 static int connect_settings(struct kube_client *c, const struct kube_client_options *options, struct error **err)
@@ -95,6 +108,8 @@ static int connect_settings(struct kube_client *c, const struct kube_client_opti
     bool has_proxy;
     int r = find_proxy(c, &proxy, &has_proxy, err);
 
+    if (r == 0 && has_proxy)
+        c->through = mem_printf(" through proxy %s:%u", proxy.host, proxy.port);
     if (r == 0 && strcmp(c->url.scheme, "https") == 0)
         r = make_tls(c->config, buf_str(&c->config->cert_pem), buf_str(&c->config->key_pem), &tls, err);
     if (r < 0)
@@ -241,6 +256,7 @@ void kube_client_free(struct kube_client *c)
     http_client_free(c->http_streams);
     url_done(&c->url);
     free(c->server);
+    free(c->through);
     free(c->user_agent);
     free(c->impersonation);
     for (size_t i = 0; i < 2 * c->n_impersonation; i++)

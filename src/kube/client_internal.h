@@ -14,6 +14,7 @@ struct kube_client {
     struct kube_config *config;
     struct url url;
     char *server, *user_agent;
+    char *through; /* " through proxy HOST:PORT" for messages, or NULL */
     /* Watches and lists have a connection of their own: an API server writes the frames of one connection one after the
      * other, and with many answers among them the events fall behind. */
     struct http_client *http, *http_streams;

@@ -44,7 +44,7 @@ struct conn {
     struct proxy_talk talk;
     struct buf out;
     struct loop_timer deadline;
-    struct loop_task flush_task, close_task, free_task, start_task;
+    struct loop_task flush_task, read_task, close_task, free_task, start_task;
     struct error *close_error;
     bool paused, freed, want_drained;
     uint64_t bytes_in, bytes_out;
@@ -78,6 +78,7 @@ static void end(struct conn *c, struct error *err)
     c->close_error = err;
     loop_timer_stop(&c->deadline);
     loop_task_cancel(&c->flush_task);
+    loop_task_cancel(&c->read_task);
     close_socket(c);
     loop_defer(c->loop, &c->close_task, report_close, c);
 }
@@ -168,8 +169,21 @@ static ssize_t raw_read(struct conn *c, char *p, size_t n)
     return r >= 0 ? r : errno == EAGAIN || errno == EINTR ? -EAGAIN : -errno;
 }
 
-/* The buffer holds a whole TLS record, so nothing decrypted stays behind: what is left is still in the socket, and the next
- * poll announces it. */
+static void read_some(struct conn *c);
+
+static void read_again(void *arg)
+{
+    read_some(arg);
+}
+
+/* The buffer holds a whole TLS record: what is left is still in the socket, and the next poll announces it. But a record of
+ * an https proxy may hold many of the connection inside it, and those are no longer in the socket. */
+static void expect_more(struct conn *c)
+{
+    if (c->state == OPEN && !c->paused && c->tls && tls_conn_has_pending(c->tls))
+        loop_defer(c->loop, &c->read_task, read_again, c);
+}
+
 static void read_some(struct conn *c)
 {
     for (int i = 0; i < READ_BURST && c->state == OPEN && !c->paused; i++) {
@@ -187,13 +201,16 @@ static void read_some(struct conn *c)
         c->bytes_in += (uint64_t)n;
         c->cb.on_data(c->arg, str_n(c->loop->scratch, (size_t)n));
     }
+    expect_more(c);
 }
 
 void conn_pause(struct conn *c, bool paused)
 {
     c->paused = paused;
-    if (c->state == OPEN)
-        watch(c);
+    if (c->state != OPEN)
+        return;
+    watch(c);
+    expect_more(c);
 }
 
 /* --- becoming open --- */
@@ -203,6 +220,7 @@ static void open_now(struct conn *c, bool http2)
     c->state = OPEN;
     loop_timer_stop(&c->deadline);
     watch(c);
+    expect_more(c);
     c->cb.on_open(c->arg, http2);
 }
 
@@ -480,6 +498,7 @@ void conn_free(struct conn *c)
     c->state = CLOSED;
     loop_timer_stop(&c->deadline);
     loop_task_cancel(&c->flush_task);
+    loop_task_cancel(&c->read_task);
     loop_task_cancel(&c->close_task);
     loop_task_cancel(&c->start_task);
     if (c->resolve) {

@@ -320,6 +320,14 @@ ssize_t tls_conn_write(struct tls_conn *c, const void *p, size_t n)
     return r > 0 ? r : io_result(c, r);
 }
 
+bool tls_conn_has_pending(const struct tls_conn *c)
+{
+    for (; c; c = c->outer)
+        if (SSL_pending(c->ssl) > 0)
+            return true;
+    return false;
+}
+
 bool tls_conn_wants_write(const struct tls_conn *c)
 {
     return c->wants_write;

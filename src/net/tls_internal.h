@@ -17,6 +17,8 @@ int tls_conn_handshake(struct tls_conn *c, struct error **err);
 /* > 0 bytes, 0 orderly end, -EAGAIN, -ECONNRESET. */
 ssize_t tls_conn_read(struct tls_conn *c, void *p, size_t n);
 ssize_t tls_conn_write(struct tls_conn *c, const void *p, size_t n);
+/* Decrypted bytes of this connection or of an outer one are at hand, of which no poll of the socket tells. */
+bool tls_conn_has_pending(const struct tls_conn *c);
 bool tls_conn_wants_write(const struct tls_conn *c); /* the last -EAGAIN waits for a writable socket */
 bool tls_conn_is_h2(const struct tls_conn *c);
 

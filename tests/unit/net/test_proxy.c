@@ -1,4 +1,11 @@
 /* The talk with proxies, byte for byte (RFC 9110 9.3.6, RFC 1928, RFC 1929), and a client that goes through one. */
+#include <netinet/in.h>
+#include <openssl/err.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "certs.h"
 #include "http_client.h"
 #include "net/proxy.h"
 #include "raw_server.h"
@@ -246,6 +253,132 @@ static void client_through_proxy(void **state)
     raw_server_stop(&s);
 }
 
+/* --- TLS in TLS --- */
+
+#define PIECES 100u
+
+static struct cert authority, leaf;
+
+static int certs_set_up(void **state)
+{
+    authority = cert_make(&(struct cert_spec){ .cn = "test-ca", .is_ca = true });
+    leaf = cert_make(&(struct cert_spec){ .cn = "leaf", .names = "IP:127.0.0.1", .issuer = &authority });
+    return loop_set_up(state);
+}
+
+static int certs_tear_down(void **state)
+{
+    cert_done(&authority);
+    cert_done(&leaf);
+    return loop_tear_down(state);
+}
+
+static void read_head(SSL *ssl)
+{
+    char in[4096];
+    size_t n = 0;
+
+    while (n < 4 || memcmp(in + n - 4, "\r\n\r\n", 4) != 0) {
+        int r = n < sizeof(in) ? SSL_read(ssl, in + n, (int)(sizeof(in) - n)) : 0;
+        if (r <= 0)
+            abort();
+        n += (size_t)r;
+    }
+}
+
+/* The answer goes out as PIECES + 2 records of the inner connection, all of them in one record of the outer one. */
+static void answer_in_pieces(SSL *inner, BIO *buffer)
+{
+    static const char head[] = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    char last;
+
+    read_head(inner);
+    SSL_write(inner, head, sizeof(head) - 1);
+    for (unsigned i = 0; i < PIECES; i++)
+        SSL_write(inner, "1\r\nx\r\n", 6);
+    SSL_write(inner, "0\r\n\r\n", 5);
+    if (BIO_flush(buffer) != 1)
+        abort();
+    SSL_read(inner, &last, 1); /* until the client goes */
+}
+
+/* An https proxy and the server behind it in one, for one connection. */
+static void *serve_tls_in_tls(void *arg)
+{
+    struct tls_server *s = arg;
+    int fd = accept(s->fd, NULL, NULL);
+    SSL *outer = SSL_new(s->ctx), *inner = SSL_new(s->ctx);
+    BIO *buffer = BIO_new(BIO_f_buffer()), *below = BIO_new(BIO_f_ssl());
+
+    SSL_set_fd(outer, fd);
+    if (SSL_accept(outer) != 1)
+        abort();
+    read_head(outer);
+    SSL_write(outer, "HTTP/1.1 200 OK\r\n\r\n", 19);
+    BIO_set_ssl(below, outer, BIO_NOCLOSE);
+    BIO_set_buffer_size(buffer, 16000);
+    BIO_push(buffer, below);
+    SSL_set_bio(inner, buffer, buffer);
+    if (SSL_accept(inner) != 1)
+        abort();
+    answer_in_pieces(inner, buffer);
+    SSL_free(inner);
+    SSL_free(outer);
+    close(fd);
+    ERR_clear_error();
+    return NULL;
+}
+
+static void start_tls_in_tls(struct tls_server *s)
+{
+    struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+    socklen_t len = sizeof(a);
+
+    *s = (struct tls_server){ .ctx = SSL_CTX_new(TLS_server_method()), .fd = socket(AF_INET, SOCK_STREAM, 0) };
+    SSL_CTX_use_certificate(s->ctx, leaf.x);
+    SSL_CTX_use_PrivateKey(s->ctx, leaf.key);
+    assert_int_equal(bind(s->fd, (struct sockaddr *)&a, len), 0);
+    assert_int_equal(listen(s->fd, 16), 0);
+    assert_int_equal(getsockname(s->fd, (struct sockaddr *)&a, &len), 0);
+    s->port = ntohs(a.sin_port);
+    assert_int_equal(pthread_create(&s->thread, NULL, serve_tls_in_tls, s), 0);
+}
+
+static struct http_client *client_through_tls(uint16_t port)
+{
+    _cleanup_free_ char *text = mem_printf("https://127.0.0.1:%u", port);
+    _cleanup_(url_done) struct url proxy = parsed(text), url = parsed("https://127.0.0.1:6443");
+    struct tls_client *tls = NULL;
+    struct http_client *c = NULL;
+    struct error *err = NULL;
+
+    assert_ok(tls_client_new(&(struct tls_client_config){ .ca_pem = str_of(authority.pem) }, &tls, &err), err);
+    assert_ok(http_client_new(&(struct http_client_config){ .loop = loop, .url = &url, .proxy = &proxy, .tls = tls },
+                              &c, &err),
+              err);
+    tls_client_unref(tls);
+    return c;
+}
+
+/* What is left of the outer record after some reads is no longer in the socket: no poll tells that it is there. */
+static void many_inner_records_in_one_outer_record(void **state)
+{
+    (void)state;
+    struct tls_server s;
+    struct http_client *c;
+    _cleanup_result_ struct result x = { 0 };
+
+    start_tls_in_tls(&s);
+    c = client_through_tls(s.port);
+    get_stream(c, "/", &x);
+    run_until(&x.done);
+    assert_int_equal(x.code, 0);
+    assert_int_equal(x.streamed.n, PIECES);
+    http_client_free(c);
+    run_for(1);
+    tls_server_stop(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -256,6 +389,7 @@ int main(void)
         cmocka_unit_test(socks5_login),
         cmocka_unit_test(socks5_refusals),
         cmocka_unit_test_setup_teardown(client_through_proxy, loop_set_up, loop_tear_down),
+        cmocka_unit_test_setup_teardown(many_inner_records_in_one_outer_record, certs_set_up, certs_tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
