@@ -133,3 +133,26 @@ int time_parse_rfc3339(struct str s, int64_t *ret_wall_s)
     *ret_wall_s = (int64_t)timegm(&tm) - offset;
     return 0;
 }
+
+int time_parse_http(struct str s, int64_t *ret_wall_s)
+{
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    struct tm tm = { 0 };
+    int year, month = 0;
+
+    if (s.n != strlen("Sun, 06 Nov 1994 08:49:37 GMT") || s.p[3] != ',' || s.p[4] != ' ')
+        return -EINVAL;
+    struct str name = str_n(s.p + 8, 3);
+    while (month < 12 && !str_eq(name, str_n(months + 3 * month, 3)))
+        month++;
+    struct str day = str_n(s.p + 5, 3), rest = str_n(s.p + 12, s.n - 12);
+    if (month == 12 || s.p[11] != ' ' || !take_number(&day, 2, ' ', 31, &tm.tm_mday) ||
+        !take_number(&rest, 4, ' ', 9999, &year) || !take_number(&rest, 2, ':', 23, &tm.tm_hour) ||
+        !take_number(&rest, 2, ':', 59, &tm.tm_min) || !take_number(&rest, 2, ' ', 60, &tm.tm_sec) ||
+        !str_eq(rest, STR("GMT")) || tm.tm_mday < 1 || tm.tm_mday > days_in_month(year, month + 1))
+        return -EINVAL;
+    tm.tm_year = year - 1900;
+    tm.tm_mon = month;
+    *ret_wall_s = (int64_t)timegm(&tm);
+    return 0;
+}

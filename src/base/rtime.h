@@ -16,6 +16,8 @@ int64_t time_wall_s(void); /* seconds since the epoch */
 void time_rfc3339(int64_t wall_s, char out[static 21]);
 /* Accepts fractions and offsets. Returns 0 or -EINVAL. */
 int time_parse_rfc3339(struct str s, int64_t *ret_wall_s);
+/* The date of an HTTP header, "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110 5.6.7, the form that is sent). Returns 0 or -EINVAL. */
+int time_parse_http(struct str s, int64_t *ret_wall_s);
 
 /* Go duration syntax (api-and-cli.md 1.2); result in nanoseconds. Error texts as Go's. */
 int duration_parse(struct str s, int64_t *ret_ns, struct error **err);

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "cli/complete.h"
+#include "cli/man.h"
 #include "cli/session.h"
 #include "cli/suggest.h"
 
@@ -30,13 +32,13 @@ static void words_remove(struct words *w, int index)
     w->n--;
 }
 
-static void print_help(FILE *to, const char *path, const struct verb *v, bool usage_only)
+static void print_help(FILE *to, const char *self, const char *path, const struct verb *v, bool usage_only)
 {
     _cleanup_buf_ struct buf b = BUF_INIT(MAX_HELP);
     if (usage_only)
-        help_usage(&b, path, v);
+        help_usage(&b, self, path, v);
     else
-        help_full(&b, path, v);
+        help_full(&b, self, path, v);
     fwrite(b.p, 1, b.n, to);
     fflush(to);
 }
@@ -56,12 +58,13 @@ static int unknown_verb(const char *self, struct str typed)
     return EXIT_USAGE;
 }
 
-static int usage_error(const char *path, const struct verb *v, const char *near, const struct error *e)
+static int usage_error(const char *self, const char *path, const struct verb *v, const char *near,
+                       const struct error *e)
 {
     fprintf(stderr, "Error: %s\n", error_msg(e));
     if (near)
         fprintf(stderr, "\nDid you mean this?\n\t--%s\n\n", near);
-    print_help(stderr, path, v, true);
+    print_help(stderr, self, path, v, true);
     fprintf(stderr, "\n%s\n", error_msg(e));
     return EXIT_USAGE;
 }
@@ -97,7 +100,7 @@ static int finish(struct cli *cli, int result, const struct error *e)
         fputs("Error: cannot write the output: stdout does not take it\n", stderr);
         return EXIT_COMMAND;
     }
-    return 0;
+    return cli->success;
 }
 
 static int run_parsed(const char *self, const struct verb *v, const struct verb_options *o,
@@ -127,11 +130,11 @@ static int run_verb(const char *self, const char *path, const struct verb *v, co
 
     flags_defaults(sets, n_sets);
     if (flags_parse(sets, n_sets, w->n, w->v, &args, &near, &err) < 0) {
-        status = usage_error(path, v, near, err);
+        status = usage_error(self, path, v, near, err);
     } else {
         log_init(options.logging.verbosity);
         if (args.help || !v || !v->run)
-            print_help(stdout, path, v, false);
+            print_help(stdout, self, path, v, false);
         else
             status = run_parsed(self, v, &options, &args);
     }
@@ -148,31 +151,16 @@ static const struct verb *find_child(const struct verb *v, struct words *w)
     size_t n_sets = verb_flag_sets(&v->children[0], NULL, sets);
     int at = flags_first_arg(sets, n_sets, w->n, w->v);
     for (size_t i = 0; at >= 0 && i < v->n_children; i++)
-        if (strcmp(v->children[i].name, w->v[at]) == 0) {
+        if (verb_is_called(&v->children[i], str_of(w->v[at]))) {
             words_remove(w, at);
             return &v->children[i];
         }
     return NULL;
 }
 
-/* Position of the verb's name among the words: flags of every verb are known here, so that they may stand before it. */
-static int find_verb_word(const struct words *w)
-{
-    struct flag_set *sets = mem_array(n_verbs * 2, VERB_MAX_SETS * sizeof(*sets));
-    size_t n_sets = 0;
-    for (size_t i = 0; i < n_verbs; i++) {
-        n_sets += verb_flag_sets(verbs[i], NULL, sets + n_sets);
-        if (verbs[i]->n_children)
-            n_sets += verb_flag_sets(&verbs[i]->children[0], NULL, sets + n_sets);
-    }
-    int at = flags_first_arg(sets, n_sets, w->n, w->v);
-    free(sets);
-    return at;
-}
-
 static int dispatch(const char *self, struct words *w)
 {
-    int at = find_verb_word(w);
+    int at = verb_word(w->n, w->v);
     if (at < 0)
         return run_verb(self, self, NULL, w);
     const struct verb *v = verb_find(str_of(w->v[at]));
@@ -187,18 +175,38 @@ static int dispatch(const char *self, struct words *w)
     return run_verb(self, child_path, child, w);
 }
 
+/* Called by shells and by the build, not by people: their words are no flags of the command line. */
+static const struct {
+    const char *name;
+    int (*run)(int n, char *const *words);
+} hidden[] = { { "__complete", complete_main }, { "__man", man_main } };
+
+/* The program as it is called by hand: the base name, and "kubectl fed" for kubectl's plugin kubectl-fed. */
+static char *shown_name(const char *arg)
+{
+    const char *slash = arg ? strrchr(arg, '/') : NULL;
+    char *name = mem_strdup(slash ? slash + 1 : arg ? arg : "kubefedctl");
+    if (str_has_prefix(str_of(name), STR("kubectl-")))
+        name[strlen("kubectl")] = ' ';
+    return name;
+}
+
 int cli_main(int argc, char **argv)
 {
-    const char *self = argc > 0 && argv[0] ? argv[0] : "kubefedctl";
-    const char *slash = strrchr(self, '/');
+    _cleanup_free_ char *self = shown_name(argc > 0 ? argv[0] : NULL);
     int n = argc > 1 ? argc - 1 : 0;
     struct words w = { mem_array((size_t)n + 1, sizeof(char *)), n };
+    int status = -1;
 
     signal(SIGPIPE, SIG_IGN);
     log_init(0);
     for (int i = 0; i < n; i++)
         w.v[i] = argv[i + 1];
-    int status = dispatch(slash ? slash + 1 : self, &w);
+    for (size_t i = 0; n && i < ARRAY_SIZE(hidden); i++)
+        if (strcmp(w.v[0], hidden[i].name) == 0)
+            status = hidden[i].run(n - 1, w.v + 1);
+    if (status < 0)
+        status = dispatch(self, &w);
     free(w.v);
     return status;
 }

@@ -263,4 +263,5 @@ const struct verb verb_disable = {
     .n_flags = ARRAY_SIZE(flags),
     .options_size = sizeof(struct disable_options),
     .run = run,
+    .complete = { COMPLETE_TYPE_CONFIGS },
 };

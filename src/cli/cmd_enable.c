@@ -92,4 +92,5 @@ const struct verb verb_enable = {
     .n_flags = ARRAY_SIZE(flags),
     .options_size = sizeof(struct enable_options),
     .run = run,
+    .complete = { COMPLETE_NEW_TYPES },
 };

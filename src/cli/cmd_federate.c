@@ -289,4 +289,5 @@ const struct verb verb_federate = {
     .n_flags = ARRAY_SIZE(flags),
     .options_size = sizeof(struct federate_options),
     .run = run,
+    .complete = { COMPLETE_TARGET_TYPES, COMPLETE_TARGET_NAMES },
 };

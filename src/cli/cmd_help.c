@@ -17,14 +17,14 @@ static int run(struct cli *cli, const void *options, struct verb_args args, stru
     (void)err;
     if (args.n && !v) {
         cli_note(cli, "Unknown help topic `%s`", args.v[0]);
-        help_usage(&cli->out, cli->name, NULL);
+        help_usage(&cli->out, cli->name, cli->name, NULL);
         return 0;
     }
     bool child = v && args.n > 1 && strcmp(v->name, args.v[1]) == 0;
     _cleanup_free_ char *path = !v      ? mem_strdup(cli->name)
                                 : child ? mem_printf("%s %s %s", cli->name, args.v[0], v->name)
                                         : mem_printf("%s %s", cli->name, v->name);
-    help_full(&cli->out, path, v);
+    help_full(&cli->out, cli->name, path, v);
     return 0;
 }
 
@@ -35,4 +35,5 @@ const struct verb verb_help = {
     .description = "Shows the help of a command, or of kubefedctl as a whole.",
     .examples = "# What there is\nkubefedctl help\n\n# How to join a cluster\nkubefedctl help join\n",
     .run = run,
+    .complete = { COMPLETE_VERBS, COMPLETE_VERBS },
 };

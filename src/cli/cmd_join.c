@@ -21,6 +21,15 @@ void join_done(struct join *j)
     free(j->token);
     free(j->token_ca);
     free(j->secret_name);
+    free(j->target.endpoint);
+    free(j->target.url);
+    free(j->target.proxy_url);
+    buf_done(&j->target.ca_pem);
+    for (struct join_made *m; (m = j->made);) {
+        j->made = m->older;
+        free(m->name);
+        free(m);
+    }
 }
 
 yyjson_mut_doc *object_new(const char *api_version, const char *kind, struct str ns, struct str name)
@@ -59,6 +68,7 @@ int join_create(struct join *j, struct remote *r, const struct kube_resource *re
         int k = remote_create(r, res, ns, yyjson_mut_doc_get_root(object), NULL, err);
         if (k < 0)
             return k;
+        join_note_made(j, r, res, kind, name);
     }
     report(j, r, res, kind, "created", name);
     return 0;
@@ -155,19 +165,6 @@ static int read_scope(struct join *j, struct error **err)
     return 0;
 }
 
-/* The API has no place for it, so a member that needs it would be offline for the control plane. */
-static void warn_lost_settings(struct join *j)
-{
-    const struct kube_config *c = j->member->config;
-    if (c->tls_server_name && c->tls_server_name[0])
-        cli_warning(
-            j->cli,
-            "The kubeconfig sets tls-server-name \"%s\" for cluster \"%s\"; a KubeFedCluster cannot. The control plane "
-            "will verify the certificate against the host of %s. If that fails, let the certificate carry that host, "
-            "or set spec.disabledTLSValidations: [SubjectName] in the KubeFedCluster.",
-            c->tls_server_name, j->names.cluster, c->server);
-}
-
 static int join_all(struct join *j, struct error **err)
 {
     struct cli *cli = j->cli;
@@ -179,10 +176,13 @@ static int join_all(struct join *j, struct error **err)
     if (r < 0)
         return r;
     cli_progress(cli, "Looking at the %s", j->member->where);
-    r = join_look(j, err);
+    r = join_target(j, err);
+    if (r == 0)
+        r = join_look(j, err);
+    if (r == 0)
+        r = join_preflight(j, err);
     if (r < 0)
         return r;
-    warn_lost_settings(j);
     cli_progress(cli, "Creating namespace and ServiceAccount in cluster \"%s\"", name);
     r = make_namespace(j, err);
     if (r == 0)
@@ -192,8 +192,13 @@ static int join_all(struct join *j, struct error **err)
     if (r == 0)
         r = join_token(j, err);
     if (r == 0)
+        r = join_verify(j, err);
+    bool undone = r < 0 && !j->made && r != -ECANCELED;
+    if (r == 0)
         r = join_register(j, err);
-    if (r < 0 && cli->steps.n && j->options->error_on_existing)
+    if (r == 0)
+        return join_wait_ready(j, err);
+    if (cli->steps.n && j->options->error_on_existing && !undone)
         cli_hint(cli, "To continue from here, run the same command with --error-on-existing=false.");
     return r;
 }
@@ -201,7 +206,10 @@ static int join_all(struct join *j, struct error **err)
 static int run(struct cli *cli, const void *options, struct verb_args args, struct error **err)
 {
     struct join j = { .cli = cli, .options = options, .ns = str_of(cli->common.ns) };
-    const char *secret = j.options->secret_name;
+    struct join_options own = *(const struct join_options *)options;
+    const char *secret = own.secret_name, *skip = getenv("KUBEFEDCTL_SKIP_PREFLIGHT");
+    own.skip_preflight |= skip && (strcmp(skip, "true") == 0 || strcmp(skip, "1") == 0);
+    j.options = &own;
     int r = membership_init(cli, args, &j.names, &j.host, err);
     if (r == 0 && secret[0] && !str_is_dns1123_subdomain(str_of(secret)))
         r = error_set(err, -EINVAL, "\"%s\" cannot be the name of a Secret: check --secret-name", secret);
@@ -212,10 +220,25 @@ static int run(struct cli *cli, const void *options, struct verb_args args, stru
 }
 
 static const struct flag flags[] = {
+    { "cluster-certificate-authority", 0, false, FLAG_STRING, offsetof(struct join_options, ca_file), NULL,
+      "file (PEM) with the authority that the control plane trusts for the member (default: that of the kubeconfig)" },
+    { "cluster-disabled-tls-validations", 0, false, FLAG_LIST, offsetof(struct join_options, skip_checks), NULL,
+      "checks of the member's certificate that the control plane leaves out: SubjectName, ValidityPeriod, or *" },
+    { "cluster-endpoint", 0, false, FLAG_STRING, offsetof(struct join_options, endpoint), NULL,
+      "URL under which the control plane reaches the member's API server (default: the server of the kubeconfig)" },
+    { "cluster-proxy-url", 0, false, FLAG_STRING, offsetof(struct join_options, proxy_url), NULL,
+      "proxy through which the control plane reaches the member (default: that of the kubeconfig)" },
+    { "cluster-token", 0, false, FLAG_STRING, offsetof(struct join_options, token_kind), "auto",
+      "where the token comes from: a lasting one of a secret, one of a request that expires and is renewed by the "
+      "controller manager, or auto: the first of these that works" },
     { "error-on-existing", 0, false, FLAG_BOOL, offsetof(struct join_options, error_on_existing), "true",
       "fail when something that join creates exists; false: bring it up to date" },
     { "secret-name", 0, false, FLAG_STRING, offsetof(struct join_options, secret_name), NULL,
       "name of the Secret in the host cluster that holds the member's token (default: CLUSTER_NAME and five characters)" },
+    { "skip-preflight", 0, false, FLAG_BOOL, offsetof(struct join_options, skip_preflight), NULL,
+      "do not try whether the control plane will reach the member (environment: KUBEFEDCTL_SKIP_PREFLIGHT=true)" },
+    { "wait", 0, false, FLAG_DURATION, offsetof(struct join_options, wait_ns), NULL,
+      "wait that long, such as 30s, until the control plane finds the cluster ready; 0: do not wait" },
 };
 
 const struct verb verb_join = {
@@ -224,15 +247,18 @@ const struct verb verb_join = {
     .summary = "Register a cluster with the control plane",
     .description =
         "Registers a member cluster: creates a ServiceAccount with the rights that the control plane needs in the\n"
-        "member, and a KubeFedCluster with its token in the host cluster. Prints nothing when all went well.",
+        "member, and a KubeFedCluster with its token in the host cluster. Before anything is changed it tries to reach the\n"
+        "member as the control plane will. Prints nothing when all went well. A join that failed half-way is continued with\n"
+        "--error-on-existing=false.",
     .examples =
         "# Register the cluster of context member1 under that name\n"
         "kubefedctl join member1 --host-cluster-context host\n\n"
-        "# Another name than the context's, and go on after a half-done join\n"
-        "kubefedctl join edge-1 --cluster-context admin@edge-1 --host-cluster-context host --error-on-existing=false\n",
+        "# Another name than the context's, an address that pods of the host cluster can reach, and wait until it is ready\n"
+        "kubefedctl join edge-1 --cluster-context kind-edge --cluster-endpoint https://172.18.0.3:6443 --wait 1m\n",
     .groups = VERB_COMMON | VERB_MEMBER,
     .flags = flags,
     .n_flags = ARRAY_SIZE(flags),
     .options_size = sizeof(struct join_options),
     .run = run,
+    .complete = { COMPLETE_CONTEXTS },
 };

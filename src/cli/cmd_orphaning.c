@@ -150,6 +150,7 @@ static const struct flag flags[] = {
         .name = (word), .args = "TYPE-NAME RESOURCE-NAME", .summary = (line), .description = (text),                   \
         .examples = (sample), .groups = VERB_COMMON, .flags = flags, .n_flags = ARRAY_SIZE(flags),                     \
         .options_size = sizeof(struct orphaning_options), .run = (fn),                                                 \
+        .complete = { COMPLETE_FEDERATED_TYPES, COMPLETE_FEDERATED_NAMES },                                            \
     }
 
 static const struct verb children[] = {

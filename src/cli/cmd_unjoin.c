@@ -318,4 +318,5 @@ const struct verb verb_unjoin = {
     .n_flags = ARRAY_SIZE(flags),
     .options_size = sizeof(struct unjoin_options),
     .run = run,
+    .complete = { COMPLETE_CLUSTERS },
 };

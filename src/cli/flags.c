@@ -290,23 +290,42 @@ int flags_parse(const struct flag_set *sets, size_t n_sets, int argc, char *cons
     return 0;
 }
 
-/* Does this flag argument take the next one as its value? */
-static bool takes_next(const struct flag_set *sets, size_t n_sets, const char *arg)
+static struct flag_word look_long(const struct flag_set *sets, size_t n_sets, const char *text)
 {
+    struct flag_word w = { 0 };
+    struct str name;
     struct found f;
-    if (arg[1] == '-') {
-        struct str name = str_of(arg + 2);
-        if (memchr(name.p, '=', name.n) || str_eq(name, STR("help")))
-            return false;
-        return !find_long(sets, n_sets, name, &f) || f.flag->type != FLAG_BOOL;
-    }
+    bool has_value = str_cut(str_of(text), '=', &name, &w.value);
+    if (find_long(sets, n_sets, name, &f))
+        w.flag = f.flag;
+    w.takes_next = !has_value && !str_eq(name, STR("help")) && !(w.flag && w.flag->type == FLAG_BOOL);
+    return w;
+}
+
+struct flag_word flags_look(const struct flag_set *sets, size_t n_sets, const char *arg)
+{
+    if (arg[1] == '-')
+        return look_long(sets, n_sets, arg + 2);
     for (const char *p = arg + 1; *p; p++) {
-        if (*p == 'h' || p[1] == '=')
-            return false;
-        if (!find_short(sets, n_sets, *p, &f) || f.flag->type != FLAG_BOOL)
-            return !p[1];
+        struct flag_word w = { 0 };
+        struct found f;
+        if (find_short(sets, n_sets, *p, &f))
+            w.flag = f.flag;
+        if (p[1] == '=') {
+            w.value = str_of(p + 2);
+            return w;
+        }
+        if (*p == 'h' && !w.flag)
+            return w;
+        if (!w.flag || w.flag->type != FLAG_BOOL) {
+            w.takes_next = !p[1];
+            w.value = p[1] ? str_of(p + 1) : STR_NULL;
+            return w;
+        }
+        if (!p[1])
+            return w;
     }
-    return false;
+    return (struct flag_word){ 0 };
 }
 
 int flags_first_arg(const struct flag_set *sets, size_t n_sets, int argc, char *const *argv)
@@ -316,7 +335,7 @@ int flags_first_arg(const struct flag_set *sets, size_t n_sets, int argc, char *
             return i;
         if (strcmp(argv[i], "--") == 0)
             return -1;
-        if (takes_next(sets, n_sets, argv[i]))
+        if (flags_look(sets, n_sets, argv[i]).takes_next)
             i++;
     }
     return -1;

@@ -59,6 +59,15 @@ int flags_parse(const struct flag_set *sets, size_t n_sets, int argc, char *cons
  * comes first. An unknown flag without '=' is taken to have a value, as cobra does. */
 int flags_first_arg(const struct flag_set *sets, size_t n_sets, int argc, char *const *argv);
 
+/* What one argument that begins with "-" says: its flag (NULL: unknown; of grouped shorthands the last), the value written
+ * into it (absent: none), and whether the next argument is its value. */
+struct flag_word {
+    const struct flag *flag;
+    struct str value;
+    bool takes_next;
+};
+struct flag_word flags_look(const struct flag_set *sets, size_t n_sets, const char *arg);
+
 /* The word for the kind of value in help ("string", "int", ...; "" for a bool). */
 const char *flag_type_name(enum flag_type type);
 

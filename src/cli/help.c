@@ -74,13 +74,30 @@ static void write_flags(struct buf *out, const struct verb *v)
     table_write(out, &global);
 }
 
+/* Text that says kubefedctl, with the name that the program has here. */
+static void write_text(struct buf *out, const char *self, struct str text)
+{
+    static const struct str usual = { "kubefedctl", sizeof("kubefedctl") - 1 };
+    while (!str_empty(text)) {
+        const char *at = memmem(text.p, text.n, usual.p, usual.n);
+        size_t n = at ? (size_t)(at - text.p) : text.n;
+        buf_add(out, text.p, n);
+        if (at) {
+            buf_addz(out, self);
+            n += usual.n;
+        }
+        text = str_n(text.p + n, text.n - n);
+    }
+}
+
 /* Text with two spaces before each line that is not empty. */
-static void write_indented(struct buf *out, const char *text)
+static void write_indented(struct buf *out, const char *self, const char *text)
 {
     for (struct str line, rest = str_of(text); !str_empty(rest);) {
         str_cut(rest, '\n', &line, &rest);
         if (!str_empty(line))
-            buf_printf(out, "  %" PRIstr, STRARG(line));
+            buf_addz(out, "  ");
+        write_text(out, self, line);
         buf_addc(out, '\n');
     }
 }
@@ -97,7 +114,7 @@ static void write_commands(struct buf *out, const struct verb *v)
     }
 }
 
-void help_usage(struct buf *out, const char *path, const struct verb *v)
+void help_usage(struct buf *out, const char *self, const char *path, const struct verb *v)
 {
     bool parent = !v || v->n_children;
     buf_addz(out, "Usage:\n");
@@ -107,7 +124,7 @@ void help_usage(struct buf *out, const char *path, const struct verb *v)
         buf_printf(out, "  %s%s%s [flags]\n", path, v->args[0] ? " " : "", v->args);
     if (v && v->examples) {
         buf_addz(out, "\nExamples:\n");
-        write_indented(out, v->examples);
+        write_indented(out, self, v->examples);
     }
     if (parent)
         write_commands(out, v);
@@ -116,15 +133,14 @@ void help_usage(struct buf *out, const char *path, const struct verb *v)
         buf_printf(out, "\nUse \"%s [command] --help\" for more information about a command.\n", path);
 }
 
-void help_full(struct buf *out, const char *path, const struct verb *v)
+const char help_root[] =
+    "kubefedctl controls a KubeFed control plane: which clusters belong to it, which types of\n"
+    "Kubernetes objects it spreads over them, and which objects.\n\n"
+    "First steps: kubefedctl join a cluster, kubefedctl enable a type, kubefedctl federate an object.";
+
+void help_full(struct buf *out, const char *self, const char *path, const struct verb *v)
 {
-    if (v)
-        buf_printf(out, "%s\n\n", v->description);
-    else
-        buf_addz(
-            out,
-            "kubefedctl controls a KubeFed control plane: which clusters belong to it, which types of\n"
-            "Kubernetes objects it spreads over them, and which objects.\n\n"
-            "First steps: kubefedctl join a cluster, kubefedctl enable a type, kubefedctl federate an object.\n\n");
-    help_usage(out, path, v);
+    write_text(out, self, str_of(v ? v->description : help_root));
+    buf_addz(out, "\n\n");
+    help_usage(out, self, path, v);
 }

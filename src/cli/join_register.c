@@ -4,6 +4,7 @@
 #include "base/encode.h"
 #include "base/log.h"
 #include "cli/join.h"
+#include "fed/cluster.h"
 #include "json/patch.h"
 
 #define MAX_CA ((size_t)4 << 20)
@@ -74,16 +75,13 @@ static int write_secret(struct join *j, struct error **err)
     return update_secret(j, yyjson_doc_get_root(doc), name, err);
 }
 
-/* CA for the control plane: that of the kubeconfig, from data or file, else the one beside the token. */
-static int add_ca(struct join *j, yyjson_mut_doc *doc, yyjson_mut_val *spec, struct error **err)
+/* What the certificate authority is when neither kubeconfig nor flag said so: A-06. */
+static int add_ca(const struct join *j, yyjson_mut_doc *doc, yyjson_mut_val *spec, struct error **err)
 {
-    struct str pem = buf_str(&j->member->config->ca_pem);
+    struct str pem = buf_str(&j->target.ca_pem);
     _cleanup_buf_ struct buf b = BUF_INIT(MAX_CA);
-    if (str_empty(pem)) {
-        if (j->token_ca)
-            json_mut_set_str(doc, spec, "caBundle", str_of(j->token_ca));
+    if (str_empty(pem))
         return 0;
-    }
     int r = base64_encode(&b, pem);
     if (r < 0)
         return error_set(err, r, "certificate authority of the %s: too large", j->member->where);
@@ -91,20 +89,32 @@ static int add_ca(struct join *j, yyjson_mut_doc *doc, yyjson_mut_val *spec, str
     return 0;
 }
 
+static void add_skipped_checks(const struct join *j, yyjson_mut_doc *doc, yyjson_mut_val *spec)
+{
+    static const struct {
+        unsigned bit;
+        const char *word;
+    } checks[] = { { FED_TLS_SKIP_ALL, "*" },
+                   { FED_TLS_SKIP_NAME, "SubjectName" },
+                   { FED_TLS_SKIP_VALIDITY, "ValidityPeriod" } };
+    yyjson_mut_val *list = yyjson_mut_arr(doc);
+    for (size_t i = 0; i < ARRAY_SIZE(checks); i++)
+        if (j->target.skip & checks[i].bit)
+            yyjson_mut_arr_append(list, json_mut_new_str(doc, str_of(checks[i].word)));
+    if (yyjson_mut_arr_size(list))
+        json_mut_set(doc, spec, "disabledTLSValidations", list);
+}
+
 static int fill_spec(struct join *j, yyjson_mut_doc *doc, yyjson_mut_val *spec, struct error **err)
 {
-    const struct kube_config *c = j->member->config;
-    json_mut_set_str(doc, spec, "apiEndpoint", str_of(c->server));
+    const struct join_target *t = &j->target;
+    json_mut_set_str(doc, spec, "apiEndpoint", str_of(t->endpoint));
     int r = add_ca(j, doc, spec, err);
     if (r < 0)
         return r;
     json_mut_set_str(doc, json_mut_ensure_obj(doc, spec, "secretRef"), "name", str_of(j->secret_name));
-    if (c->tls_skip & TLS_SKIP_ALL) {
-        yyjson_mut_val *list = yyjson_mut_arr(doc);
-        yyjson_mut_arr_append(list, json_mut_new_str(doc, STR("*")));
-        json_mut_set(doc, spec, "disabledTLSValidations", list);
-    }
-    json_mut_set_str(doc, spec, "proxyURL", c->proxy_url ? str_of(c->proxy_url) : STR(""));
+    add_skipped_checks(j, doc, spec);
+    json_mut_set_str(doc, spec, "proxyURL", t->proxy_url ? str_of(t->proxy_url) : STR(""));
     return 0;
 }
 

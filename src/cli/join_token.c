@@ -116,10 +116,12 @@ static int wait_explicit(struct join *j, struct error **err)
         if (r == 0)
             r = cli_wait(j->cli, POLL_MS, err);
     }
-    if (r == 1 && created)
+    if (r == 1 && created) {
+        join_note_made(j, j->member, &res_secrets, "Secret", str_of(name));
         cli_did(j->cli, "Secret \"%s\" created in the joining cluster", name);
-    else if (r <= 0 && created)
+    } else if (r <= 0 && created) {
         remote_delete(j->member, &res_secrets, j->ns, str_of(name), NULL);
+    }
     return r;
 }
 
@@ -151,11 +153,12 @@ static int request_token(struct join *j, struct error **err)
     if (r < 0)
         return error_set(err, r, "the token of the %s is too large", j->member->where);
     j->token = buf_take(&b, NULL);
-    cli_note(j->cli,
-             "The token of cluster \"%s\" is valid until %" PRIstr
-             " only, because the member has no controller that makes "
-             "lasting ones.\nTo renew it before that: %s join %s ... --error-on-existing=false",
-             j->names.cluster, STRARG(expires), j->cli->name, j->names.cluster);
+    if (!str_empty(expires))
+        cli_note(j->cli,
+                 "The token of cluster \"%s\" is valid until %" PRIstr
+                 ". The controller manager renews it before that; a KubeFed of "
+                 "before v0.10 does not.\nBy hand: %s join %s ... --error-on-existing=false",
+                 j->names.cluster, STRARG(expires), j->cli->name, j->names.cluster);
     return 0;
 }
 
@@ -165,9 +168,15 @@ int join_token(struct join *j, struct error **err)
         return 0;
     cli_progress(j->cli, "Waiting for the token of ServiceAccount \"%s\" in cluster \"%s\"", j->names.account,
                  j->names.cluster);
-    int r = wait_automatic(j, err);
-    if (r == 0)
+    bool lasting = j->token_kind != JOIN_TOKEN_REQUEST;
+    int r = lasting ? wait_automatic(j, err) : 0;
+    if (r == 0 && lasting)
         r = wait_explicit(j, err);
+    if (r == 0 && j->token_kind == JOIN_TOKEN_SECRET)
+        return error_set(
+            err, -ETIMEDOUT,
+            "no token Secret of ServiceAccount \"%s\" was filled in the %s: use --cluster-token request there",
+            j->names.account, j->member->where);
     if (r == 0)
         r = request_token(j, err);
     return r < 0 ? r : 0;

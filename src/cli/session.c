@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/rtime.h"
+#include "cli/style.h"
 #include "json/json.h"
 #include "json/yaml.h"
 
@@ -22,6 +23,7 @@ void cli_init(struct cli *cli, const char *name)
 {
     *cli = (struct cli){ .name = name,
                          .terminal = isatty(STDERR_FILENO) == 1,
+                         .coloured = style_wanted(),
                          .steps = BUF_INIT(MAX_TEXT),
                          .hints = BUF_INIT(MAX_TEXT),
                          .out = BUF_INIT(BUF_MAX_DEFAULT),
@@ -109,6 +111,13 @@ void cli_progress_clear(struct cli *cli)
     if (cli->progress_shown)
         fputs("\r\033[K", stderr);
     cli->progress_shown = false;
+}
+
+void cli_progress_end(struct cli *cli)
+{
+    cli_progress_clear(cli);
+    loop_timer_stop(&cli->progress_timer);
+    free(TAKE_PTR(cli->progress));
 }
 
 static char *format(const char *fmt, va_list ap) _printf_(1, 0);
@@ -282,4 +291,46 @@ int cli_check_output(const char *output, struct error **err)
     if (output[0] && strcmp(output, "yaml") != 0)
         return error_set(err, -EINVAL, "Invalid value for --output: %s", output);
     return 0;
+}
+
+int cli_output_parse(const char *output, unsigned allowed, enum cli_output *ret, struct error **err)
+{
+    static const struct {
+        const char *word;
+        enum cli_output value;
+    } words[] = { { "json", OUTPUT_JSON }, { "name", OUTPUT_NAME }, { "wide", OUTPUT_WIDE }, { "yaml", OUTPUT_YAML } };
+    _cleanup_buf_ struct buf all = BUF_INIT(256);
+
+    *ret = OUTPUT_TABLE;
+    if (!output[0])
+        return 0;
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+        if (!(allowed & words[i].value))
+            continue;
+        buf_printf(&all, "%s%s", all.n ? ", " : "", words[i].word);
+        if (strcmp(output, words[i].word) == 0) {
+            *ret = words[i].value;
+            return 0;
+        }
+    }
+    return error_set(err, -EINVAL, "Invalid value for --output: %s (one of: %" PRIstr ")", output,
+                     STRARG(buf_str(&all)));
+}
+
+void cli_print_text(struct cli *cli, struct str text)
+{
+    buf_adds(&cli->out, text);
+    cli_flush(cli);
+}
+
+void cli_print_document(struct cli *cli, enum cli_output format, const yyjson_mut_doc *doc)
+{
+    _cleanup_json_ yyjson_doc *frozen = json_freeze(doc);
+    if (format == OUTPUT_YAML) {
+        yaml_write(&cli->out, yyjson_doc_get_root(frozen));
+    } else {
+        json_write_pretty(&cli->out, yyjson_doc_get_root(frozen));
+        buf_addc(&cli->out, '\n');
+    }
+    cli_flush(cli);
 }

@@ -16,6 +16,8 @@ struct cli {
     struct common_options common;
     struct member_options member;
     bool terminal;        /* stderr is one */
+    bool coloured;        /* stdout takes colours (cli/style.h) */
+    int success;          /* exit status when all went well, 0 unless a verb says otherwise */
     bool interrupted;     /* SIGINT came */
     struct loop *loop;    /* NULL until cli_loop() */
     struct buf steps;     /* one line per change made so far */
@@ -42,6 +44,8 @@ int cli_wait(struct cli *cli, uint64_t ms, struct error **err);
  * second. */
 void cli_progress(struct cli *cli, const char *fmt, ...) _printf_(2, 3);
 void cli_progress_clear(struct cli *cli);
+/* What was being done is over; the line goes away until the next cli_progress(). */
+void cli_progress_end(struct cli *cli);
 /* Notes a change that was made: logged at -v=2, listed when the verb fails or is interrupted later. */
 void cli_did(struct cli *cli, const char *fmt, ...) _printf_(2, 3);
 /* Adds a line to be printed below the error that ends the verb. */
@@ -69,5 +73,19 @@ int cli_read_file(const char *path, struct buf *ret, struct error **err);
 
 /* Checks "-o": only "" and "yaml" are values. */
 int cli_check_output(const char *output, struct error **err);
+
+enum cli_output {
+    OUTPUT_TABLE = 1,
+    OUTPUT_WIDE = 2,
+    OUTPUT_NAME = 4,
+    OUTPUT_JSON = 8,
+    OUTPUT_YAML = 16,
+};
+/* "-o" of a verb that takes several: "" is the table. allowed: the bits of enum cli_output that may be chosen besides. */
+int cli_output_parse(const char *output, unsigned allowed, enum cli_output *ret, struct error **err);
+/* A document on stdout as JSON or YAML. */
+void cli_print_document(struct cli *cli, enum cli_output format, const yyjson_mut_doc *doc);
+/* Text as it is. */
+void cli_print_text(struct cli *cli, struct str text);
 
 #endif

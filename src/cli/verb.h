@@ -30,12 +30,31 @@ enum verb_groups {
     VERB_MEMBER = 2, /* the flags of member_options */
 };
 
+/* What an argument or the value of a flag is, for the completion of shells (complete.h). */
+enum complete_kind {
+    COMPLETE_NOTHING, /* only the user can know it */
+    COMPLETE_FILES,
+    COMPLETE_WORDS,           /* those of the verb's `words` */
+    COMPLETE_VERBS,           /* a verb; as second argument a sub-command of it */
+    COMPLETE_CONTEXTS,        /* of the kubeconfig */
+    COMPLETE_NAMESPACES,      /* of the host cluster */
+    COMPLETE_CLUSTERS,        /* KubeFedClusters */
+    COMPLETE_NEW_TYPES,       /* API types of the host cluster that are no federated types */
+    COMPLETE_TYPE_CONFIGS,    /* FederatedTypeConfigs */
+    COMPLETE_TARGET_TYPES,    /* types that are federated */
+    COMPLETE_TARGET_NAMES,    /* objects of the type that the argument before names */
+    COMPLETE_FEDERATED_TYPES, /* their federated types */
+    COMPLETE_FEDERATED_NAMES, /* objects of the type that the argument before names */
+};
+#define VERB_MAX_COMPLETE 2
+
 struct verb {
     const char *name;
+    const char *alias;       /* another name that is understood and not shown, or NULL */
     const char *args;        /* as shown in usage, "" for none */
     const char *summary;     /* one line */
     const char *description; /* lines without indentation */
-    const char *examples;    /* lines without indentation; "%s" is not replaced: they say kubefedctl */
+    const char *examples;    /* lines without indentation; they say kubefedctl (see help_full) */
     unsigned groups;         /* enum verb_groups */
     const struct flag *flags;
     size_t n_flags;
@@ -43,19 +62,29 @@ struct verb {
     int (*run)(struct cli *cli, const void *options, struct verb_args args, struct error **err);
     const struct verb *children; /* sub-commands instead of run */
     size_t n_children;
+    enum complete_kind complete[VERB_MAX_COMPLETE]; /* what its arguments are, in order */
+    const char *words;                              /* for COMPLETE_WORDS, separated by spaces */
+    const char *outputs;                            /* values of --output, separated by spaces; NULL: yaml */
+    const char *exits;                              /* its own exit status for the manual: "2 When ...", or NULL */
 };
 
-extern const struct verb verb_join, verb_unjoin, verb_enable, verb_disable, verb_federate, verb_orphaning, verb_version,
-    verb_help;
+extern const struct verb verb_get, verb_plan, verb_status, verb_join, verb_unjoin, verb_enable, verb_disable,
+    verb_federate, verb_orphaning, verb_version, verb_help, verb_completion;
 
 /* All verbs sorted by name. */
 extern const struct verb *const verbs[];
 extern const size_t n_verbs;
+bool verb_is_called(const struct verb *v, struct str name);
 /* NULL when there is none of that name. */
 const struct verb *verb_find(struct str name);
 
 /* Most flag sets that a verb can have. */
 #define VERB_MAX_SETS 4
+
+/* The flags of all verbs and their sub-commands, for words that may stand before the verb: owned array, free(). */
+struct flag_set *verb_all_flag_sets(size_t *ret_n);
+/* Position of the verb's name among the words of a command line, -1 when there is none. */
+int verb_word(int n, char *const *words);
 
 /* --- help (help.c) --- */
 
@@ -75,9 +104,11 @@ struct verb_options {
 };
 size_t verb_flag_sets(const struct verb *v, struct verb_options *options, struct flag_set ret[static VERB_MAX_SETS]);
 
-/* Full help or, for usage errors, only usage lines, examples and flags. path: the command as typed, "kubefedctl join".
- * v NULL: the root. */
-void help_full(struct buf *out, const char *path, const struct verb *v);
-void help_usage(struct buf *out, const char *path, const struct verb *v);
+/* Full help or, for usage errors, only usage lines, examples and flags. self: the name of the program, which takes the place
+ * of "kubefedctl" in texts; path: the command as typed, "kubefedctl join". v NULL: the root. */
+void help_full(struct buf *out, const char *self, const char *path, const struct verb *v);
+void help_usage(struct buf *out, const char *self, const char *path, const struct verb *v);
+/* What help says about the program as a whole. */
+extern const char help_root[];
 
 #endif

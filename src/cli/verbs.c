@@ -2,16 +2,46 @@
 #include "cli/verb.h"
 
 const struct verb *const verbs[] = {
-    &verb_disable, &verb_enable, &verb_federate, &verb_help, &verb_join, &verb_orphaning, &verb_unjoin, &verb_version,
+    &verb_completion, &verb_disable,   &verb_enable, &verb_federate, &verb_get,    &verb_help,
+    &verb_join,       &verb_orphaning, &verb_plan,   &verb_status,   &verb_unjoin, &verb_version,
 };
 const size_t n_verbs = ARRAY_SIZE(verbs);
+
+bool verb_is_called(const struct verb *v, struct str name)
+{
+    return str_eqc(name, v->name) || (v->alias && str_eqc(name, v->alias));
+}
 
 const struct verb *verb_find(struct str name)
 {
     for (size_t i = 0; i < n_verbs; i++)
-        if (str_eqc(name, verbs[i]->name))
+        if (verb_is_called(verbs[i], name))
             return verbs[i];
     return NULL;
+}
+
+struct flag_set *verb_all_flag_sets(size_t *ret_n)
+{
+    struct flag_set *sets = NULL;
+    size_t n = 0;
+    for (size_t i = 0; i < n_verbs; i++)
+        n += 1 + verbs[i]->n_children;
+    sets = mem_array(n, VERB_MAX_SETS * sizeof(*sets));
+    n = 0;
+    for (size_t i = 0; i < n_verbs; i++) {
+        n += verb_flag_sets(verbs[i], NULL, sets + n);
+        for (size_t k = 0; k < verbs[i]->n_children; k++)
+            n += verb_flag_sets(&verbs[i]->children[k], NULL, sets + n);
+    }
+    *ret_n = n;
+    return sets;
+}
+
+int verb_word(int n, char *const *words)
+{
+    size_t n_sets;
+    _cleanup_free_ struct flag_set *sets = verb_all_flag_sets(&n_sets);
+    return flags_first_arg(sets, n_sets, n, words);
 }
 
 static const struct flag common_flags[] = {

@@ -147,20 +147,13 @@ static void on_unauthorized(void *arg, struct kube_client *client)
 
 static int build_config(const struct cluster *c, struct str token, struct kube_config **ret, struct error **err)
 {
-    _cleanup_kube_config_ struct kube_config *config = kube_config_new();
-    bool plain = c->registry->config.plain_http_default && c->spec->scheme_assumed && c->spec->ca_pem.n == 0;
-    config->server = plain ? mem_printf("http%s", c->spec->api_endpoint + strlen("https"))
-                           : mem_strdup(c->spec->api_endpoint);
-    if (c->spec->proxy_url && c->spec->proxy_url[0])
-        config->proxy_url = mem_strdup(c->spec->proxy_url);
-    config->tls_skip = c->spec->tls_skip;
-    config->ca_pem = BUF_INIT(BUF_MAX_DEFAULT);
-    buf_adds(&config->ca_pem, str_n(c->spec->ca_pem.p, c->spec->ca_pem.n));
-    config->token = str_dup(token);
-    if (buf_failed(&config->ca_pem))
-        return error_set(err, -EFBIG, "spec.caBundle is too large");
-    *ret = TAKE_PTR(config);
-    return 0;
+    const struct fed_cluster *spec = c->spec;
+    bool plain = c->registry->config.plain_http_default && spec->scheme_assumed && spec->ca_pem.n == 0;
+    _cleanup_free_ char *server = plain ? mem_printf("http%s", spec->api_endpoint + strlen("https"))
+                                        : mem_strdup(spec->api_endpoint);
+    struct kube_config_parts parts = { server, spec->proxy_url, spec->ca_pem, spec->tls_skip, token };
+    int r = kube_config_from_parts(&parts, ret, err);
+    return r < 0 ? error_wrap(err, "spec.caBundle") : 0;
 }
 
 static int make_client(struct cluster *c, struct str token, struct error **err)

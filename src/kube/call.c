@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/rtime.h"
 #include "kube/apierror.h"
 #include "kube/client_internal.h"
 
@@ -284,6 +285,16 @@ static enum limiter_outcome outcome_of(const struct http_response *r, const stru
     return r->status == 429 || r->status == 503 ? LIMITER_OVERLOAD : LIMITER_OK;
 }
 
+/* Only kept: hardly anybody asks. */
+static void note_date(struct kube_client *c, struct str date)
+{
+    if (date.n == 0 || date.n >= sizeof(c->date))
+        return;
+    memcpy(c->date, date.p, date.n);
+    c->date[date.n] = 0;
+    c->dated_at = time_wall_s();
+}
+
 static void on_http_done(void *arg, const struct http_response *r, const struct error *err)
 {
     struct kube_call *call = arg;
@@ -297,6 +308,7 @@ static void on_http_done(void *arg, const struct http_response *r, const struct 
         on_transport_error(call, err);
         return;
     }
+    note_date(c, http_response_header(r, "date"));
     if (r->status < 200 || r->status > 299) {
         on_refused(call, r);
         return;

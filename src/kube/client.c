@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/rtime.h"
 #include "kube/client_internal.h"
 #include "kube/config_internal.h"
 #include "kube/file.h"
@@ -30,7 +31,8 @@ static int make_tls(const struct kube_config *config, struct str cert_pem, struc
                                      .cert_pem = cert_pem,
                                      .key_pem = key_pem,
                                      .server_name = str_of(config->tls_server_name),
-                                     .skip = config->tls_skip };
+                                     .skip = config->tls_skip,
+                                     .verify_at = config->verify_at };
 
     return tls_client_new(&tls, ret, err);
 }
@@ -279,6 +281,16 @@ struct loop *kube_client_loop(const struct kube_client *c)
 const char *kube_client_server(const struct kube_client *c)
 {
     return c->server;
+}
+
+int kube_client_clock(const struct kube_client *c, int64_t *ret_ahead_s)
+{
+    int64_t theirs;
+
+    if (time_parse_http(str_of(c->date), &theirs) < 0)
+        return -ENODATA;
+    *ret_ahead_s = theirs - c->dated_at;
+    return 0;
 }
 
 void kube_client_get_stats(const struct kube_client *c, struct kube_client_stats *ret)

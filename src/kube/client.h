@@ -89,6 +89,9 @@ struct kube_client_stats {
     uint64_t by_code[6]; /* [0] transport errors, [1..5] 1xx..5xx */
     unsigned limit, in_flight, waiting;
 };
+/* How far the server's clock is ahead of ours, in seconds (negative: behind), by the Date header of its last answer; as good as
+ * the answer was quick. -ENODATA when no answer had one. */
+int kube_client_clock(const struct kube_client *c, int64_t *ret_ahead_s);
 void kube_client_get_stats(const struct kube_client *c, struct kube_client_stats *ret);
 
 #endif

@@ -34,6 +34,8 @@ struct kube_client {
     uint64_t trickle_ms; /* when a BACKGROUND call was sent last */
     struct loop_timer quiet_timer;
     struct kube_client_stats stats;
+    char date[30];    /* Date header of the last answer, or "" */
+    int64_t dated_at; /* our clock at that time, in seconds since the epoch */
 };
 
 enum call_state { CALL_QUEUED, CALL_CREDENTIALS, CALL_SENT, CALL_PAUSED, CALL_FAILED };

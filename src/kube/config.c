@@ -214,6 +214,23 @@ static struct kube_config *config_of_server(const char *server)
     return c;
 }
 
+int kube_config_from_parts(const struct kube_config_parts *parts, struct kube_config **ret, struct error **err)
+{
+    _cleanup_kube_config_ struct kube_config *c = config_of_server(parts->server);
+
+    if (given(parts->proxy_url))
+        c->proxy_url = mem_strdup(parts->proxy_url);
+    c->tls_skip = parts->tls_skip;
+    c->verify_at = parts->verify_at;
+    c->ca_pem = BUF_INIT(BUF_MAX_DEFAULT);
+    if (buf_adds(&c->ca_pem, parts->ca_pem) < 0)
+        return error_set(err, -EFBIG, "the certificate authorities are too large");
+    if (parts->token.n)
+        c->token = str_dup(parts->token);
+    *ret = TAKE_PTR(c);
+    return 0;
+}
+
 static int without_kubeconfig(const struct kube_config_source *source, struct kube_config **ret, struct error **err)
 {
     const char *env = source->no_default_files ? NULL : getenv("KUBERNETES_MASTER");

@@ -29,6 +29,7 @@ struct kube_config {
     char *proxy_url; /* http, https, socks5; NULL: from HTTPS_PROXY/HTTP_PROXY/NO_PROXY */
     char *tls_server_name;
     unsigned tls_skip;                    /* enum tls_skip */
+    int64_t verify_at;                    /* time for the check of certificates; 0: now */
     struct buf ca_pem, cert_pem, key_pem; /* inline data or files, read at load time */
     char *ca_file;                        /* where ca_pem came from, NULL when inline */
     char *token, *token_file;             /* a token file is read again every minute and after a 401 */
@@ -45,6 +46,17 @@ struct kube_config *kube_config_new(void);
 void kube_config_free(struct kube_config *c);
 DEFINE_CLEANUP(struct kube_config *, kube_config_free)
 #define _cleanup_kube_config_ _cleanup_(kube_config_freep)
+
+/* What a member is reached with: values of a KubeFedCluster and the token of its Secret. */
+struct kube_config_parts {
+    const char *server, *proxy_url; /* proxy_url NULL or "": as the environment says */
+    struct str ca_pem;              /* empty: the system's roots */
+    unsigned tls_skip;              /* enum tls_skip */
+    struct str token;               /* empty: none */
+    int64_t verify_at;              /* time for the check of certificates, in seconds since the epoch; 0: now */
+};
+/* Everything is copied. -EFBIG: the authorities are too large. */
+int kube_config_from_parts(const struct kube_config_parts *parts, struct kube_config **ret, struct error **err);
 
 struct kube_config_source {
     const char *kubeconfig;   /* --kubeconfig: exactly this file; NULL/"": $KUBECONFIG list, else ~/.kube/config */

@@ -74,6 +74,8 @@ int main(int argc, char **argv)
     const struct program *program = find(self);
     if (program)
         return program->run(argc, argv);
+    if (strncmp(self, "kubectl-", strlen("kubectl-")) == 0) /* a plugin of kubectl: `kubectl fed` */
+        return cli_main(argc, argv);
     if (argc > 1 && (program = find(argv[1])))
         return program->run(argc - 1, argv + 1);
     if (argc > 1 && strcmp(argv[1], "--make-symlinks") == 0)

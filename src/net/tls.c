@@ -143,6 +143,8 @@ int tls_client_new(const struct tls_client_config *config, struct tls_client **r
     SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_verify(ctx, config->skip & TLS_SKIP_ALL ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
+    if (config->verify_at)
+        X509_VERIFY_PARAM_set_time(SSL_CTX_get0_param(ctx), (time_t)config->verify_at);
     if (config->skip & TLS_SKIP_VALIDITY)
         SSL_CTX_set_cert_verify_callback(ctx, verify_at_start_of_validity, NULL);
     int r = load(ctx, config, err);

@@ -20,6 +20,7 @@ struct tls_client_config {
     struct str server_name; /* for SNI and verification; empty: the host of the URL */
     unsigned skip;          /* enum tls_skip bits */
     bool http1_only;        /* offer only http/1.1 in ALPN */
+    int64_t verify_at;      /* certificates must be valid then, in seconds since the epoch; 0: now */
 };
 
 struct tls_client; /* reference counted */

@@ -224,6 +224,7 @@ static void every_verb_explains_itself(void **state)
                                          "disable",
                                          "federate",
                                          "version",
+                                         "completion",
                                          "help",
                                          "orphaning-deletion enable",
                                          "orphaning-deletion disable",
