@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/rtime.h"
+#include "controllers/renewal.h"
 
 #define SECRET_RETRY_INITIAL_MS 1000u
 #define SECRET_RETRY_MAX_MS 30000u
@@ -94,10 +95,24 @@ static void disconnect(struct cluster *c)
         c->secret_call = NULL;
     }
     loop_timer_stop(&c->retry);
+    renewal_stop(c);
     if (!c->client)
         return;
     notify(c->registry, c, CLUSTER_DISCONNECTED);
     kube_client_free(TAKE_PTR(c->client));
+}
+
+void clusters_event(const struct cluster *c, const char *type, const char *reason, const char *message)
+{
+    struct event_object on = {
+        .api_version = STR("core.kubefed.io/v1beta1"),
+        .kind = STR("KubeFedCluster"),
+        .ns = kube_object_ns(c->object),
+        .name = kube_object_name(c->object),
+        .uid = kube_object_uid(c->object),
+        .resource_version = kube_object_rv(c->object),
+    };
+    event_record(c->registry->config.events, "kubefedcluster-controller", &on, type, reason, str_of(message));
 }
 
 static void set_problem(struct cluster *c, const char *text)
@@ -110,17 +125,8 @@ static void set_problem(struct cluster *c, const char *text)
     if (!now || !c->object)
         return;
     log_warning("Cluster %s: %s", c->name, text);
-    struct event_object on = {
-        .api_version = STR("core.kubefed.io/v1beta1"),
-        .kind = STR("KubeFedCluster"),
-        .ns = kube_object_ns(c->object),
-        .name = kube_object_name(c->object),
-        .uid = kube_object_uid(c->object),
-        .resource_version = kube_object_rv(c->object),
-    };
     _cleanup_free_ char *message = mem_printf("The configuration for this cluster may be malformed: %s", text);
-    event_record(c->registry->config.events, "kubefedcluster-controller", &on, "Warning", "MalformedClusterConfig",
-                 str_of(message));
+    clusters_event(c, "Warning", "MalformedClusterConfig", message);
 }
 
 static void on_retry(void *arg)
@@ -136,13 +142,17 @@ static void fail_connect(struct cluster *c, const struct error *err)
     loop_timer_start(kube_client_loop(c->registry->config.host), &c->retry, c->retry_ms, on_retry, c);
 }
 
+void clusters_read_secret(struct cluster *c)
+{
+    if (!c->secret_call && !loop_timer_active(&c->retry))
+        connect_cluster(c);
+}
+
 /* The member refused our token: it may have been rotated in the Secret. */
 static void on_unauthorized(void *arg, struct kube_client *client)
 {
     (void)client;
-    struct cluster *c = arg;
-    if (!c->secret_call && !loop_timer_active(&c->retry))
-        connect_cluster(c);
+    clusters_read_secret(arg);
 }
 
 static int build_config(const struct cluster *c, struct str token, struct kube_config **ret, struct error **err)
@@ -172,7 +182,8 @@ static int make_client(struct cluster *c, struct str token, struct error **err)
     return kube_client_new(config, &options, &c->client, err);
 }
 
-static int token_of_secret(struct str body, const struct cluster *c, struct buf *token, struct error **err)
+static int token_of_secret(struct str body, const struct cluster *c, struct buf *token, char **ret_version,
+                           struct error **err)
 {
     _cleanup_json_ yyjson_doc *doc = NULL;
     int r = json_parse(body, &doc, err);
@@ -181,6 +192,7 @@ static int token_of_secret(struct str body, const struct cluster *c, struct buf 
     struct str encoded = json_path_str(yyjson_doc_get_root(doc), "data.token");
     if (encoded.n == 0 || base64_decode(token, encoded, NULL) < 0 || token->n == 0)
         return error_set(err, -EINVAL, "The secret for cluster %s is missing a non-empty value for \"token\"", c->name);
+    *ret_version = str_dup(json_path_str(yyjson_doc_get_root(doc), "metadata.resourceVersion"));
     return 0;
 }
 
@@ -198,13 +210,15 @@ static void on_secret(void *arg, const struct kube_response *resp, const struct 
         fail_connect(c, e);
         return;
     }
-    if (token_of_secret(resp->body, c, &token, &e) < 0) {
+    _cleanup_free_ char *version = NULL;
+    if (token_of_secret(resp->body, c, &token, &version, &e) < 0) {
         fail_connect(c, e);
         return;
     }
     if (c->client) {
         kube_client_set_token(c->client, buf_str(&token));
         c->retry_ms = 0;
+        renewal_watch(c, buf_str(&token), str_of(version));
         return;
     }
     if (make_client(c, buf_str(&token), &e) < 0) {
@@ -214,6 +228,7 @@ static void on_secret(void *arg, const struct kube_response *resp, const struct 
     free(TAKE_PTR(c->problem));
     c->retry_ms = 0;
     c->connecting = false;
+    renewal_watch(c, buf_str(&token), str_of(version));
     notify(c->registry, c, CLUSTER_CONNECTED);
 }
 
@@ -277,6 +292,7 @@ static void add_cluster(struct clusters *r, struct kube_object *o)
 {
     struct cluster *c = mem_zalloc(sizeof(*c));
     c->registry = r;
+    c->host = r->config.host;
     c->name = str_dup(kube_object_name(o));
     c->object = kube_object_ref(o);
     map_put(&r->by_name, str_of(c->name), c);

@@ -24,8 +24,10 @@ struct cluster {
     struct kube_call *secret_call;
     struct loop_timer retry;
     uint64_t retry_ms;
-    bool connecting; /* the first attempt for this specification is not over yet */
-    void *health;    /* owned by controllers/health */
+    bool connecting;         /* the first attempt for this specification is not over yet */
+    struct renewal *renewal; /* of a token that expires (controllers/renewal.h), or NULL */
+    struct kube_client *host; /* the registry's */
+    void *health; /* owned by controllers/health */
 };
 
 /* What passes work with: immutable, reference counted, sorted by name. */
@@ -77,6 +79,10 @@ struct cluster *clusters_find(const struct clusters *c, struct str name); /* or 
 struct cluster_snapshot *clusters_snapshot(struct clusters *c);
 /* for (size_t i = 0; (m = clusters_next(c, &i));) in no particular order */
 struct cluster *clusters_next(const struct clusters *c, size_t *iter);
+/* Reads the Secret of a connected cluster again; its token is used from then on. */
+void clusters_read_secret(struct cluster *c);
+/* An event about a KubeFedCluster, by the component that KubeFed uses for these. */
+void clusters_event(const struct cluster *c, const char *type, const char *reason, const char *message);
 /* The answer to an own write of a KubeFedCluster (its status): readiness takes effect at once. */
 void clusters_learn(struct clusters *c, yyjson_val *live);
 

@@ -120,6 +120,7 @@ struct kube_config *kube_config_copy(const struct kube_config *c)
     n->proxy_url = mem_strdup(c->proxy_url);
     n->tls_server_name = mem_strdup(c->tls_server_name);
     n->tls_skip = c->tls_skip;
+    n->verify_at = c->verify_at;
     buf_adds(&n->ca_pem, buf_str(&c->ca_pem));
     buf_adds(&n->cert_pem, buf_str(&c->cert_pem));
     buf_adds(&n->key_pem, buf_str(&c->key_pem));

@@ -133,9 +133,31 @@ static void test_random(void **state)
     assert_int_equal(strspn(name, "bcdfghjklmnpqrstvwxz2456789"), 8);
 }
 
+static void http_dates(void **state)
+{
+    static const char *const bad[] = { "",
+                                       "Sun, 06 Nov 1994 08:49:37 UTC",
+                                       "Sun, 6 Nov 1994 08:49:37 GMT",
+                                       "Sunday, 06-Nov-94 08:49:37 GMT",
+                                       "Sun, 06 Nob 1994 08:49:37 GMT",
+                                       "Sun, 31 Nov 1994 08:49:37 GMT",
+                                       "Sun, 00 Nov 1994 08:49:37 GMT",
+                                       "Sun, 06 Nov 1994 24:49:37 GMT",
+                                       "Sun, 06 Nov 1994 08:49:37 GMT " };
+    int64_t t = 0;
+    (void)state;
+    assert_int_equal(time_parse_http(STR("Sun, 06 Nov 1994 08:49:37 GMT"), &t), 0);
+    assert_int_equal(t, 784111777);
+    assert_int_equal(time_parse_http(STR("Thu, 29 Feb 2024 23:59:59 GMT"), &t), 0);
+    assert_int_equal(t, 1709251199);
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+        assert_int_equal(time_parse_http(str_of(bad[i]), &t), -EINVAL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(http_dates),
         cmocka_unit_test(test_format), cmocka_unit_test(test_parse),   cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_clocks), cmocka_unit_test(test_backoff), cmocka_unit_test(test_random),
     };
