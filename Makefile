@@ -52,6 +52,11 @@ bench: build
 	tools/install-deps lab bench
 	tests/bench/bench $(ARGS)
 
+## docs       record the tour of README.md from the real programs on real clusters (ARGS=--check: only compare)
+docs: build
+	tools/install-deps lab
+	tools/docs $(ARGS)
+
 ## lint       format, clang-tidy, cppcheck, banned functions, layers, scripts
 lint: build
 	tools/install-deps lint
@@ -104,4 +109,4 @@ help:
 	@echo
 	@sed -n 's/^#   /  /p' Makefile
 
-.PHONY: build deps demo demo-down test unit e2e soak bench lint format asan tsan fuzz install clean help
+.PHONY: build deps demo demo-down test unit e2e soak bench docs lint format asan tsan fuzz install clean help

@@ -5,12 +5,12 @@
 #include "cli/enable.h"
 #include "fed/names.h"
 
-#define STOP_MS 10000u
 #define STOP_POLL_MS 100u
 
 struct disable_options {
     const char *federated_group, *version;
     bool delete_crd;
+    int64_t timeout_ns; /* */
 };
 
 struct disable {
@@ -31,6 +31,8 @@ static int check_arguments(const struct disable_options *o, struct verb_args arg
 {
     if (args.n == 0 || !args.v[0][0])
         return error_set(err, -EINVAL, "NAME is required");
+    if (o->timeout_ns < 0)
+        return error_set(err, -EINVAL, "--timeout cannot be negative");
     if (!o->delete_crd && o->version[0])
         return error_set(err, -EINVAL, "--version flag valid only with --delete-crd");
     if (!o->delete_crd && strcmp(o->federated_group, FED_TYPES_GROUP) != 0)
@@ -124,7 +126,7 @@ static int switch_off(struct disable *d, struct error **err)
 /* Step 6. */
 static int wait_stopped(struct disable *d, struct error **err)
 {
-    uint64_t deadline = time_mono_ms() + STOP_MS;
+    uint64_t deadline = time_mono_ms() + (uint64_t)(d->options->timeout_ns / NSEC_PER_MS);
     cli_print(d->cli, "Verifying propagation controller is stopped for FederatedTypeConfig \"%s\"", d->shown);
     cli_progress(d->cli, "Waiting until the controller manager stops propagating \"%s\"", d->name);
     for (;;) {
@@ -137,8 +139,9 @@ static int wait_stopped(struct disable *d, struct error **err)
             break;
         if (time_mono_ms() >= deadline) {
             cli_hint(d->cli,
-                     "Is the controller manager running? The type stays disabled. Repeat the command, or delete the "
-                     "FederatedTypeConfig by hand.");
+                     "Is the controller manager running, with the feature gate PushReconciler? The type stays disabled "
+                     "until it is enabled again. Repeat the command, with a longer --timeout if the controller manager "
+                     "is busy, or delete the FederatedTypeConfig by hand.");
             return error_set(err, -ETIMEDOUT,
                              "Unable to verify propagation controller for FederatedTypeConfig \"%s\" is stopped: "
                              "timed out waiting for the condition",
@@ -243,6 +246,8 @@ static const struct flag flags[] = {
       "delete the CustomResourceDefinition of the federated type too; refused while federated objects exist" },
     { "federated-group", 0, false, FLAG_STRING, offsetof(struct disable_options, federated_group), FED_TYPES_GROUP,
       "API group of the federated type; only with --delete-crd" },
+    { "timeout", 0, false, FLAG_DURATION, offsetof(struct disable_options, timeout_ns), "30s",
+      "how long to wait until the controller manager has stopped the propagation" },
     { "version", 0, false, FLAG_STRING, offsetof(struct disable_options, version), NULL,
       "API version of the target type; only with --delete-crd" },
 };

@@ -1,6 +1,7 @@
 /*
- * unjoin CLUSTER_NAME: takes back what join made (api-and-cli.md 3.3). Member first, host last, so that a failed run can be
- * repeated. What is gone already counts as done (A-12). Propagated objects stay.
+ * unjoin CLUSTER_NAME: takes back what join made (api-and-cli.md 3.3). The registration is looked up before anything is
+ * deleted, so that a mistyped name costs nothing. Then member first, host last, so that a failed run can be repeated. What is
+ * gone already counts as done (A-12). Propagated objects stay.
  */
 #include <stdlib.h>
 
@@ -18,6 +19,7 @@ struct unjoin {
     struct membership names;
     struct str ns;
     struct remote *host, *member; /* owned; member NULL: cannot be reached, and --force says to go on */
+    yyjson_doc *registered;       /* owned; the KubeFedCluster; NULL: there is none, and --force says to go on */
 };
 
 /* One object to delete and how a failure is told. */
@@ -220,23 +222,30 @@ static int delete_host_object(struct unjoin *u, const struct victim *v, const ch
     return failed(u, u->host, e, err);
 }
 
-static int clean_host(struct unjoin *u, struct error **err)
+/* Without --force a missing registration is an error, as what is asked for cannot be done. */
+static int find_registration(struct unjoin *u, struct error **err)
 {
-    struct str cluster = str_of(u->names.cluster);
     _cleanup_free_ char *qualified = mem_printf("%" PRIstr "/%s", STRARG(u->ns), u->names.cluster);
-    _cleanup_json_ yyjson_doc *doc = NULL;
     _cleanup_error_ struct error *e = NULL;
-
-    if (remote_get(u->host, &res_kubefed_clusters, u->ns, cluster, &doc, &e) < 0) {
-        if (e->code != -ECANCELED && u->options->force && is_not_found(e)) { /* */
-            cli_note(u->cli,
-                     "KubeFedCluster \"%s\" does not exist; a Secret of it, if one is left, has to be deleted by hand.",
-                     qualified);
-            return 0;
-        }
+    if (remote_get(u->host, &res_kubefed_clusters, u->ns, str_of(u->names.cluster), &u->registered, &e) == 0)
+        return 0;
+    if (!is_not_found(e))
+        return error_move(err, &e, "Failed to get kubefed cluster \"%s\": ", qualified);
+    if (!u->options->force) {
+        cli_hint(u->cli, "Nothing was deleted. --force deletes what a join that did not finish left in the cluster.");
         return error_move(err, &e, "Failed to get kubefed cluster \"%s\": ", qualified);
     }
-    struct str secret = json_path_str(yyjson_doc_get_root(doc), "spec.secretRef.name");
+    cli_note(u->cli, "KubeFedCluster \"%s\" does not exist; a Secret of it, if one is left, has to be deleted by hand.",
+             qualified);
+    return 0;
+}
+
+static int clean_host(struct unjoin *u, struct error **err)
+{
+    if (!u->registered)
+        return 0;
+    _cleanup_free_ char *qualified = mem_printf("%" PRIstr "/%s", STRARG(u->ns), u->names.cluster);
+    struct str secret = json_path_str(yyjson_doc_get_root(u->registered), "spec.secretRef.name");
     if (!str_empty(secret)) {
         _cleanup_free_ char *shown = mem_printf("%" PRIstr "/%" PRIstr, STRARG(u->ns), STRARG(secret));
         struct victim v = { u->host, &res_secrets, "Secret", u->ns, secret };
@@ -244,7 +253,7 @@ static int clean_host(struct unjoin *u, struct error **err)
         if (r < 0)
             return r;
     }
-    struct victim v = { u->host, &res_kubefed_clusters, "KubeFedCluster", u->ns, cluster };
+    struct victim v = { u->host, &res_kubefed_clusters, "KubeFedCluster", u->ns, str_of(u->names.cluster) };
     return delete_host_object(u, &v, "kubefed cluster", qualified, err);
 }
 
@@ -267,6 +276,8 @@ static int connect_member(struct unjoin *u, struct error **err)
 static int unjoin_all(struct unjoin *u, struct error **err)
 {
     int r = connect_member(u, err);
+    if (r == 0)
+        r = find_registration(u, err);
     if (r < 0)
         return r;
     if (u->member)
@@ -290,6 +301,7 @@ static int run(struct cli *cli, const void *options, struct verb_args args, stru
     if (r == 0)
         r = unjoin_all(&u, err);
     membership_done(&u.names);
+    yyjson_doc_free(u.registered);
     remote_free(u.member);
     remote_free(u.host);
     return r;

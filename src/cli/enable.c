@@ -255,33 +255,6 @@ static int check_namespace(struct remote *host, struct error **err)
 
 /* --- writing --- */
 
-static int write_crd(struct remote *host, const struct enable_objects *o, struct error **err)
-{
-    struct cli *cli = host->cli;
-    _cleanup_json_ yyjson_doc *live = NULL;
-    _cleanup_error_ struct error *e = NULL;
-    yyjson_mut_val *root = yyjson_mut_doc_get_root(o->crd);
-    bool exists = remote_get(host, &res_crds, STR_NULL, str_of(o->crd_name), &live, &e) == 0;
-    int r = 0;
-
-    if (!exists && !is_not_found(e))
-        return error_move(err, &e, "Error getting CRD \"%s\": ", o->crd_name);
-    error_free(TAKE_PTR(e));
-    if (exists && !cli->common.dry_run) {
-        _cleanup_json_mut_ yyjson_mut_doc *doc = json_mut_doc_of(yyjson_doc_get_root(live));
-        yyjson_mut_val *spec = yyjson_mut_val_mut_copy(doc, json_mut_get(root, "spec"));
-        json_mut_set(doc, yyjson_mut_doc_get_root(doc), "spec", spec);
-        r = remote_replace(host, &res_crds, STR_NULL, str_of(o->crd_name), yyjson_mut_doc_get_root(doc), &e);
-    } else if (!cli->common.dry_run) {
-        r = remote_create(host, &res_crds, STR_NULL, root, NULL, &e);
-    }
-    if (r < 0)
-        return error_move(err, &e, "Error %s CRD \"%s\": ", exists ? "updating" : "creating", o->crd_name);
-    cli_print(cli, "customresourcedefinition.apiextensions.k8s.io/%s %s%s", o->crd_name, exists ? "updated" : "created",
-              cli_dry(cli));
-    return 0;
-}
-
 static int create_type_config(struct remote *host, const struct enable_objects *o, struct error **err)
 {
     struct str ns = str_of(host->cli->common.ns);
@@ -343,12 +316,13 @@ int enable_write(struct remote *host, const struct enable_objects *o, struct err
     if (r == 0)
         r = check_others(host, o, err);
     if (r == 0)
-        r = write_crd(host, o, err);
+        r = enable_write_crd(host, o, err);
     if (r == 0)
         r = write_type_config(host, o, live, err);
     if (r == 0 && host->cli->common.dry_run) {
         cli_plan(host->cli, yyjson_mut_doc_get_root(o->type_config));
         cli_plan(host->cli, yyjson_mut_doc_get_root(o->crd));
+        return 0;
     }
-    return r;
+    return r == 0 ? enable_wait_served(host, o, err) : r;
 }

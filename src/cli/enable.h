@@ -24,7 +24,14 @@ void enable_objects_done(struct enable_objects *o);
 /* Steps 1 to 8 of 1.9.3: finds the type and makes both documents. Nothing is written. `t` must outlive *ret. */
 int enable_prepare(struct remote *host, struct types *t, const struct enable_request *req, struct enable_objects *ret,
                    struct error **err);
-/* Steps 3 to 7 of 3.5: writes them and prints the lines on stdout. */
+/* Steps 3 to 7 of 3.5: writes them, prints the lines on stdout, and waits until the new type is served. */
 int enable_write(struct remote *host, const struct enable_objects *o, struct error **err);
+
+/* The part of enable_write() for the CRD: creates it with the mark of enable, or replaces its spec. An existing one that is not
+ * that of a federated type is refused (A-52). */
+int enable_write_crd(struct remote *host, const struct enable_objects *o, struct error **err);
+/* Waits some seconds until the API server serves the federated type. When it does not, that is only a warning, as both objects
+ * are there; the error is -ECANCELED or that of a request. */
+int enable_wait_served(struct remote *host, const struct enable_objects *o, struct error **err);
 
 #endif

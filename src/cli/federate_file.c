@@ -93,6 +93,8 @@ int federate_file(struct cli *cli, const struct federate_options *options, struc
     }
     if (r < 0)
         error_wrap(err, "Failed to load yaml from file \"%s\"", options->filename);
+    else if (c.n == 0)
+        cli_note(cli, "There is no document in \"%s\": nothing was converted.", options->filename);
     for (size_t i = 0; i < c.n; i++) {
         if (r == 0)
             cli_print_yaml_mut(cli, yyjson_mut_doc_get_root(c.v[i]));

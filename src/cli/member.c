@@ -92,7 +92,7 @@ static void on_done(void *arg, const struct kube_response *resp, const struct er
 static void send(struct item *i)
 {
     const struct remote_request *r = &i->b->req;
-    _cleanup_free_ char *path = kube_path(r->resource, r->ns, r->name, r->sub);
+    _cleanup_free_ char *path = r->resource ? kube_path(r->resource, r->ns, r->name, r->sub) : str_dup(r->name);
     _cleanup_buf_ struct buf body = BUF_INIT(MAX_BODY);
     if (r->body)
         json_mut_write(&body, r->body);

@@ -18,7 +18,7 @@ int member_open_with(struct cli *cli, const char *name, const struct kube_config
 /* Several requests at the same time, to the same or different clusters. */
 struct remote_batch {
     struct remote *to;
-    struct remote_request req;
+    struct remote_request req; /* resource NULL: name is a path */
     uint64_t timeout_ms; /* 0: 10 s */
     yyjson_doc *answer;  /* owned by the caller afterwards; NULL after a failure, or when there was no body */
     struct error *error; /* as of remote_do, or NULL */

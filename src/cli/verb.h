@@ -68,8 +68,8 @@ struct verb {
     const char *exits;                              /* its own exit status for the manual: "2 When ...", or NULL */
 };
 
-extern const struct verb verb_get, verb_plan, verb_status, verb_join, verb_unjoin, verb_enable, verb_disable,
-    verb_federate, verb_orphaning, verb_version, verb_help, verb_completion;
+extern const struct verb verb_doctor, verb_get, verb_plan, verb_status, verb_join, verb_unjoin, verb_enable,
+    verb_disable, verb_federate, verb_orphaning, verb_version, verb_help, verb_completion;
 
 /* All verbs sorted by name. */
 extern const struct verb *const verbs[];

@@ -192,6 +192,35 @@ yyjson_mut_doc *fed_enable_crd(const struct fed_enable_input *in)
     return doc;
 }
 
+/* --- existing CRDs --- */
+
+static bool has_federated_schema(yyjson_val *crd)
+{
+    yyjson_val *version;
+    size_t i, n;
+
+    yyjson_arr_foreach(json_path(crd, "spec.versions"), i, n, version)
+    {
+        yyjson_val *fields = json_path(version, "schema.openAPIV3Schema.properties.spec.properties");
+
+        if (json_get(fields, "placement") && json_get(fields, "overrides"))
+            return true;
+    }
+    return false;
+}
+
+const char *fed_enable_crd_mismatch(const struct fed_enable_input *in, yyjson_val *crd)
+{
+    _cleanup_free_ char *kind = fed_federated_kind(in->kind);
+    yyjson_val *labels = json_path(crd, "metadata.labels");
+
+    if (str_eqc(json_str(json_get(labels, FED_ENABLED_LABEL)), "true"))
+        return NULL;
+    if (!str_eqc(json_path_str(crd, "spec.names.kind"), kind))
+        return "its kind is another one";
+    return has_federated_schema(crd) ? NULL : "its schema has no spec.placement and spec.overrides";
+}
+
 /* --- the target's schema --- */
 
 /* Follows "#/definitions/<name>"; bounded, as a document may refer to itself. */

@@ -18,6 +18,11 @@ struct fed_enable_input {
 yyjson_mut_doc *fed_enable_type_config(const struct fed_enable_input *in);
 /* The CRD: schema exactly api-and-cli.md 1.9.1, always with spec.template. Owned. */
 yyjson_mut_doc *fed_enable_crd(const struct fed_enable_input *in);
+/* Marks the CRDs that enable created; "true". */
+#define FED_ENABLED_LABEL "kubefed.io/created-by-enable"
+/* May enable replace this existing CRD of that name? NULL: yes, it has the mark, or it has kind and schema of a federated type, as
+ * those of KubeFed have. Otherwise why not; a constant. */
+const char *fed_enable_crd_mismatch(const struct fed_enable_input *in, yyjson_val *crd);
 /* "federated<plural>.<federated group>". Owned. */
 char *fed_enable_crd_name(const struct fed_enable_input *in);
 /* Federated scope: that of the target, but Namespaced for the FTC "namespaces" (1.9.3 step 6). */

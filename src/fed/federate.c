@@ -142,16 +142,35 @@ static void name_it(const struct fed_federate_input *in, yyjson_val *target, yyj
         json_mut_set_str(doc, metadata, "namespace", ns);
 }
 
+/* YAML 1.1 reads an unquoted y, n, on or off as a boolean. */
+static int check_name(yyjson_val *target, struct error **err)
+{
+    yyjson_val *name = json_path(target, "metadata.name");
+    const char *type = yyjson_is_bool(name)  ? "boolean"
+                       : yyjson_is_num(name) ? "number"
+                       : yyjson_is_arr(name) ? "list"
+                       : yyjson_is_obj(name) ? "map"
+                                             : NULL;
+
+    if (type)
+        return error_set(err, -EINVAL, "metadata.name is no string but a %s: put it in quotes", type);
+    if (json_str(name).n == 0)
+        return error_set(err, -EINVAL, "the resource has no metadata.name");
+    return 0;
+}
+
 int fed_federate(const struct fed_federate_input *in, yyjson_val *target, yyjson_mut_doc **ret, struct buf *warnings,
                  struct error **err)
 {
     yyjson_mut_doc *doc;
     yyjson_mut_val *root, *spec;
+    int r;
 
     if (!yyjson_is_obj(target))
         return error_set(err, -EINVAL, "the resource is not an object");
-    if (json_path_str(target, "metadata.name").n == 0)
-        return error_set(err, -EINVAL, "the resource has no metadata.name");
+    r = check_name(target, err);
+    if (r < 0)
+        return r;
     doc = json_mut_doc_new();
     root = yyjson_mut_doc_get_root(doc);
     name_it(in, target, doc, root);

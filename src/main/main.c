@@ -3,6 +3,7 @@
  * program; under the names kubefed and hyperfed the first argument does, and anything else is a kubefedctl verb for
  * kubefed.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -67,8 +68,18 @@ static void usage(FILE *out, const char *self)
             self, self, self, self);
 }
 
+/* A closed standard stream would become the first file or socket that is opened. /dev/null takes its place, opened so that
+ * reading stdin and writing stdout fail as they would have. */
+static void hold_standard_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0)
+            return;
+}
+
 int main(int argc, char **argv)
 {
+    hold_standard_streams();
     const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
     const char *self = slash ? slash + 1 : argc > 0 ? argv[0] : "kubefed";
     const struct program *program = find(self);

@@ -1,0 +1,117 @@
+/* FederatedTypeConfigs: valid, carried out, and of types that exist. */
+#include <stdlib.h>
+
+#include "cli/doctor.h"
+#include "fed/names.h"
+
+#define SUBJECT "Types"
+
+struct reading {
+    struct doctor *d;
+    struct types served;
+};
+
+static void check_running(struct doctor *d, const struct fed_type_config *c, yyjson_val *ftc)
+{
+    int64_t generation = json_path_i64(ftc, "metadata.generation", 0);
+    bool running = str_eqc(json_path_str(ftc, "status.propagationController"), FED_RUNNING);
+    bool behind = json_path_i64(ftc, "status.observedGeneration", 0) < generation;
+    if (!c->propagation_enabled)
+        doctor_addf(d, SUBJECT, c->name, DOCTOR_WARNING,
+                    "To switch it on again: kubefedctl enable, or set spec.propagation to Enabled.",
+                    "propagation is disabled: %s objects are not looked at", c->federated.kind);
+    else if (!running || behind)
+        doctor_add(
+            d, SUBJECT, c->name, DOCTOR_FAILURE,
+            running ? "the controller manager has not seen its last change" : "its sync controller is not running",
+            "The log of the controller manager says why; the type \"namespaces\" must be enabled for namespaced types.");
+    else
+        doctor_addf(d, SUBJECT, c->name, DOCTOR_OK, NULL, "%s is propagated", c->federated.kind);
+}
+
+static bool serves(const struct types *t, const struct fed_api_resource *r)
+{
+    for (size_t i = 0; i < t->found.n; i++) {
+        const struct kube_api_resource *v = &t->found.v[i];
+        if (strcmp(v->plural, r->plural) == 0 && strcmp(v->group, r->group) == 0 && strcmp(v->version, r->version) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void check_served(const struct reading *r, const struct fed_type_config *c)
+{
+    if (!r->served.read)
+        return;
+    if (!serves(&r->served, &c->federated))
+        doctor_addf(r->d, SUBJECT, c->name, DOCTOR_FAILURE,
+                    "Create the definition again: kubefedctl enable with the same arguments.",
+                    "the host does not serve %s.%s/%s", c->federated.plural, c->federated.group, c->federated.version);
+    if (!serves(&r->served, &c->target))
+        doctor_addf(r->d, SUBJECT, c->name, DOCTOR_WARNING,
+                    "Enable it in a version that is served (kubefedctl enable --version), or disable the type.",
+                    "the host does not serve %s%s%s/%s; members may", c->target.plural, c->target.group[0] ? "." : "",
+                    c->target.group, c->target.version);
+}
+
+static int check_config(void *arg, yyjson_val *ftc)
+{
+    struct reading *r = arg;
+    struct doctor *d = r->d;
+    struct fed_type_config *c = NULL;
+    _cleanup_error_ struct error *e = NULL;
+    _cleanup_free_ char *name = str_dup(json_path_str(ftc, "metadata.name"));
+    if (fed_type_config_decode(ftc, &c, &e) < 0) {
+        doctor_addf(d, SUBJECT, name, DOCTOR_FAILURE, "Correct these fields: kubectl edit federatedtypeconfig.",
+                    "it is invalid: %s", error_msg(e));
+        return 0;
+    }
+    check_running(d, c, ftc);
+    check_served(r, c);
+    d->types = mem_realloc(d->types, (d->n_types + 1) * sizeof(struct fed_type_config *));
+    d->types[d->n_types++] = c;
+    return 0;
+}
+
+static bool same_type(const struct fed_api_resource *a, const struct fed_api_resource *b)
+{
+    return strcmp(a->plural, b->plural) == 0 && strcmp(a->group, b->group) == 0;
+}
+
+static void check_all(struct doctor *d)
+{
+    bool namespaces = false, namespaced = false;
+    for (size_t i = 0; i < d->n_types; i++) {
+        const struct fed_type_config *a = d->types[i];
+        namespaces |= strcmp(a->name, FED_NAMESPACES_FTC) == 0;
+        namespaced |= a->target.namespaced && a->propagation_enabled;
+        for (size_t k = i + 1; k < d->n_types; k++)
+            if (same_type(&a->federated, &d->types[k]->federated))
+                doctor_addf(d, SUBJECT, a->name, DOCTOR_FAILURE,
+                            "Disable one of them, or give it a --federated-group of its own.",
+                            "\"%s\" uses the same federated type %s.%s", d->types[k]->name, a->federated.plural,
+                            a->federated.group);
+    }
+    if (namespaced && !namespaces && !(d->config && d->config->namespaced))
+        doctor_add(d, SUBJECT, FED_NAMESPACES_FTC, DOCTOR_FAILURE,
+                   "the type \"namespaces\" is not enabled, and no namespaced type is propagated without it",
+                   "kubefedctl enable namespaces");
+    if (!d->n_types)
+        doctor_add(d, SUBJECT, "any", DOCTOR_WARNING, "no type is enabled",
+                   "kubefedctl enable namespaces, then the types to propagate");
+}
+
+int doctor_types(struct doctor *d, struct error **err)
+{
+    struct reading r = { .d = d };
+    _cleanup_error_ struct error *e = NULL;
+    int k = types_read(d->host, &r.served, &e);
+    if (k < 0)
+        k = doctor_unreadable(d, SUBJECT, "discovery", &e, err);
+    if (k == 0 && remote_list(d->host, &res_type_configs, d->ns, 500, check_config, &r, &e) < 0)
+        k = doctor_unreadable(d, SUBJECT, "FederatedTypeConfigs", &e, err);
+    else if (k == 0)
+        check_all(d);
+    types_done(&r.served);
+    return k;
+}
