@@ -14,6 +14,7 @@
 #define SIZE_LIMIT ((size_t)900 << 10)
 #define LOAD_RETRY_MS 2000u
 #define STORE_RETRY_MS 5000u
+#define PURGE_RETRY_MS 1000u
 
 struct shelf {
     char *cluster;
@@ -28,7 +29,7 @@ struct removals {
     struct map shelves; /* by cluster */
     bool loaded, exists;
     struct kube_call *call;
-    struct loop_timer timer;
+    struct loop_timer timer, purge_timer;
     struct list waiting, sent; /* of removals_waiter */
 };
 
@@ -103,6 +104,40 @@ static bool shelf_text(const struct shelf *s, struct buf *out)
 static void load(void *arg);
 static void kick(struct removals *r, uint64_t ms);
 
+/* Drops the entries of a shelf that are for another registration than this one (NULL: there is none). */
+static void purge_shelf(struct removals *r, struct shelf *s, const struct cluster *c)
+{
+    struct map_entry e;
+
+    for (size_t i = 0; map_next(&s->entries, &i, &e);) {
+        struct fed_removal *entry = e.val;
+
+        if (c && str_eqc(kube_object_uid(c->object), entry->cluster_uid))
+            continue;
+        log_info("Cluster %s: the removal of \"%s\", which was put off, is forgotten with its registration", s->cluster,
+                 entry->key);
+        map_remove(&s->entries, e.key);
+        fed_removal_free(entry);
+        s->dirty = true;
+    }
+    if (s->dirty)
+        kick(r, 0);
+}
+
+/* Clusters that went while nobody ran: once, as soon as it is known which there are. */
+static void purge(void *arg)
+{
+    struct removals *r = arg;
+    struct map_entry e;
+
+    if (!clusters_synced(r->config.clusters)) {
+        loop_timer_start(removals_loop(r), &r->purge_timer, PURGE_RETRY_MS, purge, r);
+        return;
+    }
+    for (size_t i = 0; map_next(&r->shelves, &i, &e);)
+        purge_shelf(r, e.val, clusters_find(r->config.clusters, e.key));
+}
+
 static void load_shelf(struct removals *r, struct str cluster, struct str text)
 {
     _cleanup_json_ yyjson_doc *doc = NULL;
@@ -132,6 +167,7 @@ static void loaded(struct removals *r)
 {
     r->loaded = true;
     r->config.on_loaded(r->config.arg);
+    purge(r);
     kick(r, 0);
 }
 
@@ -413,6 +449,7 @@ void removals_free(struct removals *r)
         return;
     clusters_unlisten(&r->listener);
     loop_timer_stop(&r->timer);
+    loop_timer_stop(&r->purge_timer);
     if (r->call)
         kube_call_cancel(r->call);
     for (size_t i = 0; map_next(&r->shelves, &i, &e);)

@@ -117,6 +117,8 @@ static void on_change(void *arg, struct kube_object *old, struct kube_object *no
     if (old && now && only_version_differs(old, now))
         return; /* its status moved; nothing here depends on that */
     _cleanup_free_ char *key = sync_fed_key(s, kube_object_key(kube_object_either(now, old)));
+    if (!now)
+        sync_settle(s, m, str_of(key), NULL, NULL); /* gone, or not ours any more */
     if (apply_in_flight(s, str_of(m->name), str_of(key)))
         return; /* most likely our own write; its end looks at what is there */
     bool raw = s->env->raw_status && s->type->status_collection;

@@ -177,3 +177,24 @@ def a_webhook_that_adds_a_label_is_reported(t):
     t.host.patch(gadgets.fed, plane.namespace, "thing", {"spec": {"template": {"data": {"lang": "de"}}}})
     eventually(lambda: expect(gadgets.in_member("member1", "thing")["metadata"]["labels"], {MANAGED: "true"}, "labels"))
     eventually(lambda: expect(contested(gadgets, "thing"), None, "contested"))
+
+
+@test()
+def what_is_contested_goes_with_its_object(t):
+    """Neither the metric nor the memory keeps an object that is gone, opted out, or is no longer placed there."""
+    plane, gadgets, _ = t.private(members=("member1",))
+    mutate(t, gadgets, lambda o: [{"op": "add", "path": "/metadata/labels/injected", "value": "yes"}]
+           if o.get("metadata", {}).get("labels") else [])
+    for name in ("deleted", "moved", "opted"):
+        gadgets.create(name, ["member1"])
+        gadgets.propagated(name, ["member1"])
+        t.host.patch(gadgets.fed, plane.namespace, name, {"spec": {"note": 1}})
+        eventually(lambda n=name: expect(bool(contested(gadgets, n)), True, "contested"))
+    line = f'kubefed_contested_objects{{kind="Federated{gadgets.kind}"'
+    assert any(entry.startswith(line) and entry.endswith(" 3") for entry in metrics(plane).splitlines()), metrics(plane)
+    t.host.delete(gadgets.fed, plane.namespace, "deleted")
+    t.host.patch(gadgets.fed, plane.namespace, "moved", {"spec": {"placement": {"clusters": []}}})
+    t.member1.patch(gadgets.target, plane.namespace, "opted", {"metadata": {"labels": {MANAGED: "false"}}})
+    for name in ("deleted", "moved"):
+        t.gone(t.member1, gadgets.target, plane.namespace, name)
+    eventually(lambda: expect([entry for entry in metrics(plane).splitlines() if entry.startswith(line)], [], "metric"))

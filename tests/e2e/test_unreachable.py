@@ -137,6 +137,24 @@ def removals_put_off_go_with_their_cluster(t):
 
 
 @test()
+def removals_put_off_go_with_a_cluster_that_was_removed_meanwhile(t):
+    """Nobody ran when the cluster was unregistered, or registered anew: what was put off there means nothing any more."""
+    plane, gadgets, proxy = start(t, {AFTER: "0s"})
+    lose(plane, proxy)
+    delete(t, plane, gadgets, "thing")
+    gone_from_host(t, plane, gadgets, "thing")
+    plane.controller.kill()
+    before = t.host.get(k.KFC, plane.namespace, "member2")
+    t.host.delete(k.KFC, plane.namespace, "member2")
+    plane.start()
+    eventually(lambda: expect(pending(t, plane), {}, "removals put off"))
+    proxy.pass_on()
+    t.host.create(k.KFC, plane.namespace, {"metadata": {"name": "member2"}, "spec": before["spec"]})
+    plane.wait_ready("member2")
+    stays(lambda: expect(bool(gadgets.in_member("member2", "thing")), True, "the object"), 2)
+
+
+@test()
 def never_wins_over_the_flag_and_a_bad_value_waits(t):
     plane, gadgets, proxies = t.private(proxied=("member2",), start=False,
                                         config={"clusterHealthCheck": {"failureThreshold": 1}})
