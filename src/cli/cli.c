@@ -84,7 +84,9 @@ static int finish(struct cli *cli, int result, const struct error *e)
     if (cli->interrupted) {
         fprintf(stderr, "%s %s was interrupted.\n", cli->name, cli->verb->name);
         report_steps(cli);
-        if (!cli->steps.n)
+        if (cli->unsure)
+            fprintf(stderr, "Under way at that moment, and perhaps done: %s.\n", cli->unsure);
+        else if (!cli->steps.n)
             fputs("Nothing was changed.\n", stderr);
         fprintf(stderr, "%" PRIstr, STRARG(buf_str(&cli->hints)));
         return EXIT_INTERRUPTED;

@@ -120,6 +120,7 @@ static int switch_off(struct disable *d, struct error **err)
     if (remote_merge_patch(d->host, &res_type_configs, d->ns, str_of(d->name), root, &e) < 0)
         return error_move(err, &e, "Error disabling propagation for FederatedTypeConfig \"%s\": ", d->shown);
     cli_print(d->cli, "Disabled propagation for FederatedTypeConfig \"%s\"", d->shown);
+    cli_did(d->cli, "FederatedTypeConfig \"%s\" disabled", d->shown);
     return 0;
 }
 
@@ -165,6 +166,8 @@ static int delete_crd(struct disable *d, struct error **err)
     if (r < 0 && !is_not_found(e))
         return error_move(err, &e, "Error deleting crd \"%s\": ", d->crd_name);
     cli_print(d->cli, "customresourcedefinition \"%s\" %s", d->crd_name, r < 0 ? "does not exist" : "deleted");
+    if (r == 0)
+        cli_did(d->cli, "CustomResourceDefinition \"%s\" deleted", d->crd_name);
     return 0;
 }
 

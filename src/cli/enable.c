@@ -296,6 +296,8 @@ static int write_type_config(struct remote *host, const struct enable_objects *o
         return error_move(err, &e, "Error %s FederatedTypeConfig \"%s\": ", live ? "updating" : "creating", o->name);
     cli_print(cli, "federatedtypeconfig.core.kubefed.io/%s %s in namespace %s%s", o->name, live ? "updated" : "created",
               cli->common.ns, cli_dry(cli));
+    if (!cli->common.dry_run)
+        cli_did(cli, "FederatedTypeConfig \"%s\" %s", o->name, live ? "updated" : "created");
     return 0;
 }
 

@@ -69,6 +69,8 @@ int enable_write_crd(struct remote *host, const struct enable_objects *o, struct
         return error_move(err, &e, "Error %s CRD \"%s\": ", live ? "updating" : "creating", o->crd_name);
     cli_print(cli, "customresourcedefinition.apiextensions.k8s.io/%s %s%s", o->crd_name, live ? "updated" : "created",
               cli_dry(cli));
+    if (!cli->common.dry_run)
+        cli_did(cli, "CustomResourceDefinition \"%s\" %s", o->crd_name, live ? "updated" : "created");
     return 0;
 }
 

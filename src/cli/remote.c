@@ -167,6 +167,20 @@ static void explain(const struct remote *r, const struct remote_request *req, st
     remote_explain(r, right, e);
 }
 
+static bool is_write(const struct remote_request *req)
+{
+    return strcmp(req->method, "GET") != 0 && req->resource != &res_access_reviews;
+}
+
+/* Whether a write was carried out whose answer was not waited for is not known. One that was answered counts as done, also
+ * when Ctrl-C came meanwhile: the next request ends the run. */
+static void note_unsure(struct remote *r, const struct remote_request *req)
+{
+    _cleanup_free_ char *what = wanted(req);
+    free(r->cli->unsure);
+    r->cli->unsure = mem_printf("%s in the %s", what, r->where);
+}
+
 static int send_request(struct remote *r, const struct remote_request *req, const char *path, yyjson_doc **ret,
                         struct error **err)
 {
@@ -186,9 +200,11 @@ static int send_request(struct remote *r, const struct remote_request *req, cons
                                     .content_type = req->content_type,
                                     .body = buf_str(&body) };
     k = kube_do(r->client, &request, &answer, NULL, &e);
-    if (k == 0 && r->cli->interrupted)
+    if (k == 0 && r->cli->interrupted && !is_write(req))
         return error_set(err, -ECANCELED, "interrupted");
     if (k < 0) {
+        if (r->cli->interrupted && is_write(req) && !error_http(e))
+            note_unsure(r, req);
         if (e)
             explain(r, req, &e);
         else
@@ -198,9 +214,13 @@ static int send_request(struct remote *r, const struct remote_request *req, cons
     if (!ret)
         return 0;
     k = json_parse(buf_str(&answer), ret, &e);
+    if (k == 0 && !yyjson_is_obj(yyjson_doc_get_root(*ret))) {
+        yyjson_doc_free(TAKE_PTR(*ret));
+        k = error_set(&e, -EPROTO, "it is no object");
+    }
     if (k < 0)
-        return error_set(err, k, "the %s answered %s %s with something that is no JSON: %s", r->where, req->method,
-                         path, error_msg(e));
+        return error_set(err, k, "the %s answered %s %s with something that is no Kubernetes object: %s", r->where,
+                         req->method, path, error_msg(e));
     return 0;
 }
 

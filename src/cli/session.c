@@ -41,6 +41,7 @@ void cli_done(struct cli *cli)
     buf_done(&cli->out);
     buf_done(&cli->plan);
     free(cli->progress);
+    free(cli->unsure);
     *cli = (struct cli){ 0 };
 }
 

@@ -21,6 +21,7 @@ struct cli {
     bool interrupted;     /* SIGINT came */
     struct loop *loop;    /* NULL until cli_loop() */
     struct buf steps;     /* one line per change made so far */
+    char *unsure;         /* owned; the change that was under way when SIGINT came, or NULL */
     struct buf hints;     /* lines to print below an error */
     struct buf out;       /* what is not yet on stdout */
     struct buf plan;      /* YAML documents to print at the end of a dry run */

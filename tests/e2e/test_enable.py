@@ -247,7 +247,7 @@ def disable_of_a_type_that_is_not_enabled(t):
 def disable_without_a_controller_says_so_and_leaves_the_type_disabled(t):
     plane = t.plane("disable", "Cluster")
     plane.ctl("enable", "resourcequotas")
-    result = plane.run_ctl("disable", "resourcequotas", timeout=90)
+    result = plane.run_ctl("disable", "resourcequotas", "--timeout", "2s")
     must_fail(result, f'Unable to verify propagation controller for FederatedTypeConfig "{plane.namespace}/resourcequotas"')
     expect(t.host.get(k.FTC, plane.namespace, "resourcequotas")["spec"]["propagation"], "Disabled", "propagation")
 

@@ -235,6 +235,30 @@ static void replicas_in_schemas(void **state)
     assert_false(fed_schema_has_replicas(NULL, NULL));
 }
 
+/* what enable made, what KubeFed made, and what somebody else made. */
+static void replaceable(void **state)
+{
+    static const char *const schema = "'versions':[{'schema':{'openAPIV3Schema':{'properties':{'spec':{'properties':"
+                                      "{'placement':{},'overrides':{}}}}}}}]";
+
+    (void)state;
+    assert_null(fed_enable_crd_mismatch(&deployments, frozen(fed_enable_crd(&deployments))));
+    assert_null(
+        fed_enable_crd_mismatch(&deployments, JF("{'spec':{'names':{'kind':'FederatedDeployment'},%s}}", schema)));
+    assert_null(fed_enable_crd_mismatch(
+        &deployments,
+        J("{'metadata':{'labels':{'kubefed.io/created-by-enable':'true'}},'spec':{'names':{'kind':'X'}}}")));
+    assert_non_null(fed_enable_crd_mismatch(
+        &deployments,
+        J("{'metadata':{'labels':{'kubefed.io/created-by-enable':'false'}},'spec':{'names':{'kind':'X'}}}")));
+    assert_string_equal(
+        fed_enable_crd_mismatch(&deployments, JF("{'spec':{'names':{'kind':'Deployment'},%s}}", schema)),
+        "its kind is another one");
+    assert_string_equal(fed_enable_crd_mismatch(&deployments, J("{'spec':{'names':{'kind':'FederatedDeployment'}}}")),
+                        "its schema has no spec.placement and spec.overrides");
+    assert_non_null(fed_enable_crd_mismatch(&deployments, J("{}")));
+}
+
 static void directives(void **state)
 {
     struct fed_enable_directive d = { 0 };
@@ -274,6 +298,7 @@ int main(void)
         cmocka_unit_test(crd),
         cmocka_unit_test(equivalents),
         cmocka_unit_test(replicas_in_schemas),
+        cmocka_unit_test(replaceable),
         cmocka_unit_test(directives),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -56,9 +56,13 @@ static void lasting_and_foreign(void **state)
 
 static void other_tokens(void **state)
 {
-    static const char *const others[] = { "",      "abcdef.0123456789abcdef", "a.b",       "a..c",     "..",
-                                          "a.!.c", "a.e30.c.d",               "a.e30=.c",  "a.W10.c",  "a.bnVsbA.c",
-                                          ".e30.", "a.eyJ4Ijo.c",             "a.e3\n0.c", "a.e+/0.c" };
+    static const char *const others[] = { "",          "abcdef.0123456789abcdef",
+                                          "a.b",       "a..c",
+                                          "..",        "a.!.c",
+                                          "a.e30.c.d", "a.e30=.c",
+                                          "a.W10.c",   "a.bnVsbA.c",
+                                          ".e30.",     "a.eyJ4Ijo.c",
+                                          "a.e3\n0.c", "a.e+/0.c" };
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
         struct jwt_claims c = { 0 };

@@ -1,0 +1,109 @@
+/* Certificates at hand: which ends first, and would a client take them. */
+#include "unit.h"
+
+#include "certs.h"
+#include "net/tls_pem.h"
+
+#define HOUR 3600
+
+static struct cert root, other, middle, leaf, late, old;
+static int64_t now;
+
+static int set_up(void **state)
+{
+    (void)state;
+    now = time_wall_s();
+    root = cert_make(&(struct cert_spec){ .cn = "root", .is_ca = true, .from_s = -HOUR, .until_s = 100 * HOUR });
+    other = cert_make(&(struct cert_spec){ .cn = "other", .is_ca = true, .from_s = -HOUR, .until_s = 10 * HOUR });
+    middle = cert_make(
+        &(struct cert_spec){ .cn = "middle", .is_ca = true, .issuer = &root, .from_s = -HOUR, .until_s = 50 * HOUR });
+    leaf = cert_make(&(struct cert_spec){
+        .cn = "leaf", .names = "DNS:hook.ns.svc", .issuer = &middle, .from_s = -HOUR, .until_s = 20 * HOUR });
+    late = cert_make(&(struct cert_spec){
+        .cn = "late", .names = "DNS:hook.ns.svc", .issuer = &root, .from_s = HOUR, .until_s = 20 * HOUR });
+    old = cert_make(&(struct cert_spec){
+        .cn = "old", .names = "DNS:hook.ns.svc", .issuer = &root, .from_s = -20 * HOUR, .until_s = -HOUR });
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct cert *all[] = { &root, &other, &middle, &leaf, &late, &old };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+        cert_done(all[i]);
+    return 0;
+}
+
+static void first_end(void **state)
+{
+    _cleanup_free_ char *both = mem_printf("# comment\n%s\n%s", root.pem, other.pem);
+    _cleanup_error_ struct error *err = NULL;
+    int64_t until = 0;
+    size_t n = 0;
+    (void)state;
+    assert_ok(tls_pem_first_end(str_of(both), &until, &n, &err), err);
+    assert_int_equal(n, 2);
+    assert_in_range(until, now + 10 * HOUR - 60, now + 10 * HOUR + 60);
+    assert_ok(tls_pem_first_end(str_of(root.pem), &until, &n, &err), err);
+    assert_int_equal(n, 1);
+    assert_in_range(until, now + 100 * HOUR - 60, now + 100 * HOUR + 60);
+}
+
+static void nothing_readable(void **state)
+{
+    static const char *const texts[] = { "", "garbage", "-----BEGIN CERTIFICATE-----\n",
+                                         "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+                                         "-----BEGIN CERTIFICATE-----\n%%%%\n-----END CERTIFICATE-----\n" };
+    int64_t until;
+    size_t n;
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+        _cleanup_error_ struct error *err = NULL;
+        assert_int_equal(tls_pem_first_end(str_of(texts[i]), &until, &n, &err), -EINVAL);
+        assert_true(err && err->msg[0]);
+        _cleanup_error_ struct error *e2 = NULL, *e3 = NULL;
+        assert_int_equal(tls_pem_verify(str_of(texts[i]), str_of(root.pem), "hook.ns.svc", now, &e2), -EINVAL);
+        assert_int_equal(tls_pem_verify(str_of(leaf.pem), str_of(texts[i]), "hook.ns.svc", now, &e3), -EINVAL);
+    }
+    _cleanup_free_ char *broken = mem_printf("%s-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+                                             root.pem);
+    _cleanup_error_ struct error *err = NULL;
+    assert_int_equal(tls_pem_first_end(str_of(broken), &until, &n, &err), -EINVAL);
+}
+
+static void chains(void **state)
+{
+    _cleanup_free_ char *chain = mem_printf("%s%s", leaf.pem, middle.pem);
+    const struct {
+        const char *cert, *ca, *host;
+        int64_t at;
+        int result;
+        const char *words;
+    } rows[] = {
+        { chain, root.pem, "hook.ns.svc", now, 0, NULL },
+        { leaf.pem, middle.pem, "hook.ns.svc", now, 0, NULL }, /* an intermediate may be trusted */
+        { leaf.pem, root.pem, "hook.ns.svc", now, -EKEYREJECTED, "issuer" },
+        { chain, other.pem, "hook.ns.svc", now, -EKEYREJECTED, "issuer" },
+        { chain, root.pem, "other.ns.svc", now, -EKEYREJECTED, "ostname" },
+        { chain, root.pem, "hook.ns.svc", now + 30 * HOUR, -EKEYREJECTED, "expired" },
+        { late.pem, root.pem, "hook.ns.svc", now, -EKEYREJECTED, "not yet valid" },
+        { late.pem, root.pem, "hook.ns.svc", now + 2 * HOUR, 0, NULL },
+        { old.pem, root.pem, "hook.ns.svc", now, -EKEYREJECTED, "expired" },
+        { old.pem, root.pem, "hook.ns.svc", now - HOUR / 2 * 5, -EKEYREJECTED, NULL }, /* before its root */
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        _cleanup_error_ struct error *err = NULL;
+        int r = tls_pem_verify(str_of(rows[i].cert), str_of(rows[i].ca), rows[i].host, rows[i].at, &err);
+        if (r != rows[i].result || (rows[i].words && !strstr(error_msg(err), rows[i].words)))
+            fail_msg("row %zu: %d %s", i, r, err ? error_msg(err) : "");
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(first_end), cmocka_unit_test(nothing_readable),
+                                        cmocka_unit_test(chains) };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
