@@ -64,7 +64,7 @@ int doctor_stuck(struct doctor *d, struct error **err);
 
 /* OK, WARNING (within 30 days or a tenth of its life) or FAILURE (over). life: 0 when not known. */
 enum doctor_verdict doctor_judge_end(int64_t until, int64_t life, int64_t now);
-/* "valid until 2026-01-01T00:00:00Z (12d)" or "expired 3h ago (...)": owned. */
+/* "is valid until 2026-01-01T00:00:00Z (12d)" or "expired 3h ago (...)": owned. */
 char *doctor_end_text(int64_t until, int64_t now);
 /* "v1.27.3-gke.1": major and minor; -EINVAL when it is none. */
 int doctor_version_parse(struct str git_version, int *ret_major, int *ret_minor);

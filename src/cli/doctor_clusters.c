@@ -63,7 +63,7 @@ static void check_ca(struct doctor *d, const struct doctor_cluster *c)
     if (v != DOCTOR_OK)
         doctor_addf(d, SUBJECT, c->name, v == DOCTOR_FAILURE && n > 1 ? DOCTOR_WARNING : v,
                     "When the cluster has a new authority, join it again with --error-on-existing=false.",
-                    "its caBundle is %s", text);
+                    "its caBundle %s", text);
 }
 
 static void check_token(struct doctor *d, const struct doctor_cluster *c, struct str token)
@@ -80,7 +80,7 @@ static void check_token(struct doctor *d, const struct doctor_cluster *c, struct
                     ? "The controller manager should have renewed it: its events about the cluster say why not "
                       "(TokenRenewalFailed). By hand: kubefedctl join with --error-on-existing=false."
                     : "Get a new one: kubefedctl join with --error-on-existing=false.",
-                "its token is %s", text);
+                "its token %s", text);
 }
 
 static int check_secret(struct doctor *d, const struct doctor_cluster *c, struct error **err)

@@ -23,10 +23,10 @@ char *doctor_end_text(int64_t until, int64_t now)
 {
     char when[21], age[24];
     if (until < 0 || until > INT64_C(253402300799)) /* the year 9999 */
-        return mem_strdup("valid for ever");
+        return mem_strdup("is valid for ever");
     time_rfc3339(until, when);
     age_format(until > now ? until - now : now - until, age);
-    return until > now ? mem_printf("valid until %s (%s)", when, age) : mem_printf("expired %s ago (%s)", age, when);
+    return until > now ? mem_printf("is valid until %s (%s)", when, age) : mem_printf("expired %s ago (%s)", age, when);
 }
 
 int doctor_version_parse(struct str git_version, int *ret_major, int *ret_minor)

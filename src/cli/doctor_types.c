@@ -66,8 +66,13 @@ static int check_config(void *arg, yyjson_val *ftc)
                     "it is invalid: %s", error_msg(e));
         return 0;
     }
-    check_running(d, c, ftc);
-    check_served(r, c);
+    if (d->config && d->config->namespaced && !c->target.namespaced) {
+        doctor_add(d, SUBJECT, c->name, DOCTOR_OK, "not propagated: the scope is Namespaced, and the type is not",
+                   NULL);
+    } else {
+        check_running(d, c, ftc);
+        check_served(r, c);
+    }
     d->types = mem_realloc(d->types, (d->n_types + 1) * sizeof(struct fed_type_config *));
     d->types[d->n_types++] = c;
     return 0;

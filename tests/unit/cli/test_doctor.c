@@ -27,9 +27,9 @@ static void ends(void **state)
         assert_int_equal(doctor_judge_end(rows[i].until, rows[i].life, 1000), rows[i].verdict);
     _cleanup_free_ char *a = doctor_end_text(1795460400 + 2 * DAY, 1795460400),
                         *b = doctor_end_text(1795460400 - 180, 1795460400), *c = doctor_end_text(INT64_MAX, 0);
-    assert_string_equal(a, "valid until 2026-11-25T19:00:00Z (2d)");
+    assert_string_equal(a, "is valid until 2026-11-25T19:00:00Z (2d)");
     assert_string_equal(b, "expired 3m ago (2026-11-23T18:57:00Z)");
-    assert_string_equal(c, "valid for ever");
+    assert_string_equal(c, "is valid for ever");
 }
 
 static void versions(void **state)
