@@ -128,6 +128,9 @@ static int make_account(struct join *j, struct error **err)
     struct str name = str_of(j->names.account);
     _cleanup_error_ struct error *e = NULL;
     _cleanup_json_mut_ yyjson_mut_doc *doc = object_new("v1", "ServiceAccount", j->ns, name);
+    _cleanup_free_ char *as = mem_printf("%s/%s", j->names.cluster, j->names.host);
+    yyjson_mut_val *notes = json_mut_ensure_obj(doc, yyjson_mut_doc_get_root(doc), "metadata.annotations");
+    json_mut_set_str(doc, notes, JOINED_AS, str_of(as));
     if (j->cli->common.dry_run) { /* nothing would tell that it exists */
         int r = remote_get(j->member, &res_service_accounts, j->ns, name, NULL, &e);
         if (r == 0)

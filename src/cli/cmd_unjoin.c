@@ -91,6 +91,33 @@ static int delete_account(struct unjoin *u, struct error **err)
     return failed(u, u->member, e, err);
 }
 
+/* The account of another cluster or host whose names happen to join to the same stays, and so do its rights. */
+static int check_account(struct unjoin *u, struct error **err)
+{
+    _cleanup_json_ yyjson_doc *doc = NULL;
+    struct error *e = NULL;
+    if (!u->member)
+        return 0;
+    int r = remote_get(u->member, &res_service_accounts, u->ns, str_of(u->names.account), &doc, &e);
+    if (r < 0) {
+        bool gone = is_not_found(e);
+        r = gone || error_http(e) == 403 ? 0 : failed(u, u->member, TAKE_PTR(e), err);
+        error_free(e);
+        return r;
+    }
+    if (!membership_is_of_other(&u->names, yyjson_doc_get_root(doc)))
+        return 0;
+    error_set(&e, -EEXIST, "ServiceAccount \"%" PRIstr "/%s\" of the %s belongs to another registration", STRARG(u->ns),
+              u->names.account, u->member->where);
+    if (u->options->force) {
+        cli_note(u->cli, "Cluster \"%s\" is left as it is (--force): %s", u->names.cluster, error_msg(e));
+        error_free(e);
+        remote_free(TAKE_PTR(u->member));
+        return 0;
+    }
+    return error_move(err, &e, "%s", "");
+}
+
 /* Both scopes are tried: the control plane may have changed its scope since the join. */
 static int delete_member_objects(struct unjoin *u, struct error **err)
 {
@@ -282,7 +309,9 @@ static int unjoin_all(struct unjoin *u, struct error **err)
         return r;
     if (u->member)
         cli_progress(u->cli, "Removing what join created from the %s", u->member->where);
-    r = delete_member_objects(u, err);
+    r = check_account(u, err);
+    if (r == 0)
+        r = delete_member_objects(u, err);
     if (r == 0)
         r = clean_namespace(u, err);
     if (r < 0) {

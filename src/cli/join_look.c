@@ -96,16 +96,40 @@ static int refuse_existing(struct join *j, struct error **err, const char *fmt, 
     return -EEXIST;
 }
 
+/* Cluster a of host b-c and cluster a-b of host c have the same account: that one is never taken over. */
+static int look_at_account(struct join *j, bool strict, struct error **err)
+{
+    static const char exists_text[] = "service account: %s already exists in joining cluster: %s";
+    _cleanup_json_ yyjson_doc *present = NULL;
+    int r = exists(j->member, &res_service_accounts, j->ns, str_of(j->names.account), &present, err);
+    if (r <= 0)
+        return r;
+    yyjson_val *root = yyjson_doc_get_root(present);
+    bool foreign = membership_is_of_other(&j->names, root);
+    if (strict && !foreign)
+        return refuse_existing(j, err, exists_text, j->names.account, j->names.cluster);
+    if (!foreign)
+        return 0;
+    cli_hint(j->cli,
+             "It belongs to another registration (cluster/host \"%" PRIstr "\"): give another --host-cluster-name, or "
+             "another name of the cluster.",
+             STRARG(json_str(json_get(json_path(root, "metadata.annotations"), JOINED_AS))));
+    if (strict)
+        return error_set(err, -EEXIST, exists_text, j->names.account, j->names.cluster);
+    return error_set(
+        err, -EEXIST,
+        "ServiceAccount \"%s\" of the %s belongs to another registration, whose names happen to join to the "
+        "same; nothing was changed",
+        j->names.account, j->member->where);
+}
+
 int join_look(struct join *j, struct error **err)
 {
-    struct str account = str_of(j->names.account), cluster = str_of(j->names.cluster);
+    struct str cluster = str_of(j->names.cluster);
     const char *secret = j->options->secret_name;
     bool strict = j->options->error_on_existing;
 
-    int r = exists(j->member, &res_service_accounts, j->ns, account, NULL, err);
-    if (r > 0 && strict)
-        return refuse_existing(j, err, "service account: %s already exists in joining cluster: %s", j->names.account,
-                               j->names.cluster);
+    int r = look_at_account(j, strict, err);
     if (r < 0)
         return r;
     r = exists(j->host, &res_kubefed_clusters, j->ns, cluster, &j->registered, err);

@@ -56,6 +56,13 @@ static int check_names(const struct membership *m, const char *ns, struct error 
     return 0;
 }
 
+bool membership_is_of_other(const struct membership *m, yyjson_val *account)
+{
+    struct str as = json_str(json_get(json_path(account, "metadata.annotations"), JOINED_AS));
+    _cleanup_free_ char *ours = mem_printf("%s/%s", m->cluster, m->host);
+    return !str_empty(as) && !str_eqc(as, ours);
+}
+
 void membership_done(struct membership *m)
 {
     free(m->host);

@@ -60,6 +60,17 @@ int error_move(struct error **err, struct error **from, const char *fmt, ...)
 
 /* --- connecting --- */
 
+/* What is wrong in an entry of the kubeconfig: said with the context that it is of. */
+static int make_client(const char *role, const struct kube_config *config, const struct kube_client_options *options,
+                       struct kube_client **ret, struct error **err)
+{
+    int k = kube_client_new(config, options, ret, err);
+    if (k < 0)
+        return config->context ? error_wrap(err, "%s (context \"%s\")", role, config->context)
+                               : error_wrap(err, "%s", role);
+    return 0;
+}
+
 static int connect_to(struct cli *cli, const char *role, const char *context, struct remote **ret, struct error **err)
 {
     _cleanup_remote_ struct remote *r = mem_zalloc(sizeof(*r));
@@ -71,7 +82,7 @@ static int connect_to(struct cli *cli, const char *role, const char *context, st
     if (k == 0)
         k = kube_config_load(&source, &r->config, err);
     if (k == 0)
-        k = kube_client_new(r->config, &options, &r->client, err);
+        k = make_client(role, r->config, &options, &r->client, err);
     if (k < 0)
         return k;
     r->cli = cli;
@@ -155,6 +166,10 @@ void remote_explain(const struct remote *r, const char *right, struct error **e)
             "%s: the %s does not accept the credentials of the user \"%s\": renew the token or certificate in the "
             "kubeconfig",
             old->msg, r->where, user);
+    else if (r->config->exec && str_has_prefix(str_of(old->msg), STR("exec")))
+        error_set(e, code,
+                  "no credentials for the %s: %s. Check the exec plugin \"%s\" of the user \"%s\" in the kubeconfig",
+                  r->where, old->msg, r->config->exec->command, user);
     else
         error_set(e, code, "cannot reach the %s: %s. %s", r->where, old->msg, advice(code));
 }

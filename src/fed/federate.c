@@ -68,9 +68,56 @@ static void clean_volume_claim(yyjson_mut_val *template)
     json_mut_remove(json_mut_get(template, "spec"), STR("volumeName"));
 }
 
+static bool is_token_volume(yyjson_mut_val *item)
+{
+    struct str name = json_mut_str(yyjson_mut_obj_get(item, "name"));
+    return str_has_prefix(name, STR("kube-api-access-")) || str_contains(name, STR("-token-"));
+}
+
+/* Where the admission plugin for ServiceAccounts mounts what it adds. */
+static bool is_token_mount(yyjson_mut_val *item)
+{
+    return str_eq(json_mut_str(yyjson_mut_obj_get(item, "mountPath")),
+                  STR("/var/run/secrets/kubernetes.io/serviceaccount"));
+}
+
+static void remove_items(yyjson_mut_val *owner, const char *list, bool (*unwanted)(yyjson_mut_val *item))
+{
+    yyjson_mut_val *array = json_mut_get(owner, list);
+    for (size_t i = yyjson_mut_is_arr(array) ? yyjson_mut_arr_size(array) : 0; i-- > 0;)
+        if (unwanted(yyjson_mut_arr_get(array, i)))
+            yyjson_mut_arr_remove(array, i);
+    if (yyjson_mut_is_arr(array) && yyjson_mut_arr_size(array) == 0)
+        json_mut_remove(owner, str_of(list));
+}
+
+static bool has_token_mounts(yyjson_mut_val *spec, const char *list)
+{
+    yyjson_mut_val *container, *mount;
+    size_t i, n, k, m;
+    yyjson_mut_arr_foreach(json_mut_get(spec, list), i, n, container)
+    {
+        yyjson_mut_arr_foreach(json_mut_get(container, "volumeMounts"), k, m, mount)
+        {
+            if (is_token_mount(mount))
+                return true;
+        }
+    }
+    return false;
+}
+
+/* The node is the host's, and so is the token that admission mounted: each member mounts its own. */
 static void clean_pod(yyjson_mut_val *template)
 {
-    json_mut_remove(json_mut_get(template, "spec"), STR("nodeName"));
+    static const char *const lists[] = { "containers", "initContainers" };
+    yyjson_mut_val *spec = json_mut_get(template, "spec"), *container;
+    size_t i, n;
+    json_mut_remove(spec, STR("nodeName"));
+    if (has_token_mounts(spec, lists[0]) || has_token_mounts(spec, lists[1]))
+        remove_items(spec, "volumes", is_token_volume);
+    for (size_t l = 0; l < ARRAY_SIZE(lists); l++)
+        yyjson_mut_arr_foreach(json_mut_get(spec, lists[l]), i, n, container)
+            remove_items(container, "volumeMounts", is_token_mount);
 }
 
 static const struct {

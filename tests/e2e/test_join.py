@@ -366,3 +366,26 @@ def a_name_other_than_the_context_can_be_given(t):
     expect(plane.cluster("blue")["spec"]["apiEndpoint"], t.env.entry("member2")[0], "apiEndpoint")
     assert os.path.exists(t.env.kubeconfig)
     eventually(lambda: plane.cluster("blue")["status"]["kubernetesVersion"])
+
+
+@test()
+def names_that_join_to_the_same_account_do_not_take_each_other_over(t):
+    """A-50: cluster a of host b-c, and cluster a-b of host c."""
+    plane = t.plane("twins", "Cluster")
+
+    def run(verb, cluster, host, *arguments):
+        return plane.run_ctl(verb, cluster, "--cluster-context", "member1", "--host-cluster-name", host, *arguments)
+    first, second = ("a", f"b-{plane.namespace}"), ("a-b", plane.namespace)
+    must(run("join", *first))
+    account = t.member1.get(k.SERVICEACCOUNTS, plane.namespace, f"a-b-{plane.namespace}")
+    must_fail(run("join", *second), "already exists in joining cluster", "belongs to another registration", "--host-cluster-name")
+    must_fail(run("join", *second, "--error-on-existing=false"), "belongs to another registration", "nothing was changed")
+    expect([c["metadata"]["name"] for c in t.host.list(k.KFC, plane.namespace)], ["a"], "KubeFedClusters")
+    # One that was registered before this was noticed: its account is not deleted.
+    t.host.create(k.SECRETS, plane.namespace, {"metadata": {"name": "old"}, "data": {"token": "eA=="}})
+    t.host.create(k.KFC, plane.namespace, {"metadata": {"name": "a-b"}, "spec": {"apiEndpoint": "https://x", "secretRef": {"name": "old"}}})
+    must_fail(run("unjoin", *second), "belongs to another registration")
+    must(run("unjoin", *second, "--force"))
+    expect(t.member1.get(k.SERVICEACCOUNTS, plane.namespace, account["metadata"]["name"])["metadata"]["uid"],
+           account["metadata"]["uid"], "the account")
+    must(run("unjoin", *first))

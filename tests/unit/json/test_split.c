@@ -56,7 +56,7 @@ static void check_bad(const char *text, int code)
         _cleanup_error_ struct error *err = NULL;
 
         if (split(str_of(text), most, 20, &log, &err) != code)
-            fail_msg("accepted: %s", text);
+            fail_msg("accepted: %s", text ? text : "");
         assert_non_null(err);
     }
 }
