@@ -138,7 +138,8 @@ int time_parse_http(struct str s, int64_t *ret_wall_s)
 {
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
     struct tm tm = { 0 };
-    int year, month = 0;
+    int year;
+    size_t month = 0;
 
     if (s.n != strlen("Sun, 06 Nov 1994 08:49:37 GMT") || s.p[3] != ',' || s.p[4] != ' ')
         return -EINVAL;
@@ -149,10 +150,10 @@ int time_parse_http(struct str s, int64_t *ret_wall_s)
     if (month == 12 || s.p[11] != ' ' || !take_number(&day, 2, ' ', 31, &tm.tm_mday) ||
         !take_number(&rest, 4, ' ', 9999, &year) || !take_number(&rest, 2, ':', 23, &tm.tm_hour) ||
         !take_number(&rest, 2, ':', 59, &tm.tm_min) || !take_number(&rest, 2, ' ', 60, &tm.tm_sec) ||
-        !str_eq(rest, STR("GMT")) || tm.tm_mday < 1 || tm.tm_mday > days_in_month(year, month + 1))
+        !str_eq(rest, STR("GMT")) || tm.tm_mday < 1 || tm.tm_mday > days_in_month(year, (int)month + 1))
         return -EINVAL;
     tm.tm_year = year - 1900;
-    tm.tm_mon = month;
+    tm.tm_mon = (int)month;
     *ret_wall_s = (int64_t)timegm(&tm);
     return 0;
 }

@@ -100,10 +100,10 @@ static int check_account(struct unjoin *u, struct error **err)
         return 0;
     int r = remote_get(u->member, &res_service_accounts, u->ns, str_of(u->names.account), &doc, &e);
     if (r < 0) {
-        bool gone = is_not_found(e);
-        r = gone || error_http(e) == 403 ? 0 : failed(u, u->member, TAKE_PTR(e), err);
+        if (!is_not_found(e) && error_http(e) != 403)
+            return failed(u, u->member, e, err);
         error_free(e);
-        return r;
+        return 0;
     }
     if (!membership_is_of_other(&u->names, yyjson_doc_get_root(doc)))
         return 0;

@@ -95,8 +95,7 @@ static int check_ca(struct hook *h)
     enum doctor_verdict v = doctor_judge_end(until, 0, h->d->now);
     _cleanup_free_ char *text = doctor_end_text(until, h->d->now);
     doctor_addf(h->d, SUBJECT, h->name, v,
-                v == DOCTOR_OK ? NULL : "Upgrade the chart, which makes the certificates anew.", "caBundle %s",
-                text);
+                v == DOCTOR_OK ? NULL : "Upgrade the chart, which makes the certificates anew.", "caBundle %s", text);
     return 0;
 }
 

@@ -19,9 +19,9 @@ int member_open_with(struct cli *cli, const char *name, const struct kube_config
 struct remote_batch {
     struct remote *to;
     struct remote_request req; /* resource NULL: name is a path */
-    uint64_t timeout_ms; /* 0: 10 s */
-    yyjson_doc *answer;  /* owned by the caller afterwards; NULL after a failure, or when there was no body */
-    struct error *error; /* as of remote_do, or NULL */
+    uint64_t timeout_ms;       /* 0: 10 s */
+    yyjson_doc *answer;        /* owned by the caller afterwards; NULL after a failure, or when there was no body */
+    struct error *error;       /* as of remote_do, or NULL */
 };
 /* Returns when all have ended. -ECANCELED: interrupted; else 0, and each request tells for itself. */
 int remote_do_all(struct cli *cli, struct remote_batch *v, size_t n, struct error **err);

@@ -53,8 +53,8 @@ enum plan_action {
 };
 struct plan_result {
     enum plan_action action;
-    char *status;  /* FED_STATUS_*, "" when all is well */
-    char *message; /* why, or a remark; or NULL */
+    char *status;               /* FED_STATUS_*, "" when all is well */
+    char *message;              /* why, or a remark; or NULL */
     yyjson_doc *before, *after; /* the object in the member, without what the server alone writes; or NULL */
 };
 
@@ -78,7 +78,7 @@ struct plan_live {
     yyjson_doc *list, *projection; /* owned */
     yyjson_val *object;            /* the live object in `list`, or NULL */
     struct fed_member_obj obj;
-    bool known;      /* the member answered */
+    bool known; /* the member answered */
     bool autoscaled;
     char *error;
 };
@@ -91,8 +91,8 @@ int plan_try(struct plan_world *w, struct plan_object *p, struct plan_live *live
 
 /* The federated object as it would be if `file` were applied to the host, asked of the host without changing anything. *ret owned.
  * A refusal is an error with the host's words. */
-int plan_apply(struct plan_world *w, const struct fed_type_config *type, yyjson_val *file, struct str ns, yyjson_doc **ret,
-               struct error **err);
+int plan_apply(struct plan_world *w, const struct fed_type_config *type, yyjson_val *file, struct str ns,
+               yyjson_doc **ret, struct error **err);
 /* Pure: what applying `file` makes of `live` (may be NULL): fields of the file win, those that were applied before (annotation
  * kubectl.kubernetes.io/last-applied-configuration) and are no longer in the file go, the rest stays. Owned. */
 yyjson_mut_doc *plan_merge(yyjson_val *live, yyjson_val *file);

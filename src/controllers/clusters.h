@@ -24,10 +24,10 @@ struct cluster {
     struct kube_call *secret_call;
     struct loop_timer retry;
     uint64_t retry_ms;
-    bool connecting;         /* the first attempt for this specification is not over yet */
-    struct renewal *renewal; /* of a token that expires (controllers/renewal.h), or NULL */
+    bool connecting;          /* the first attempt for this specification is not over yet */
+    struct renewal *renewal;  /* of a token that expires (controllers/renewal.h), or NULL */
     struct kube_client *host; /* the registry's */
-    void *health; /* owned by controllers/health */
+    void *health;             /* owned by controllers/health */
 };
 
 /* What passes work with: immutable, reference counted, sorted by name. */

@@ -157,9 +157,9 @@ static void http_dates(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(http_dates),
-        cmocka_unit_test(test_format), cmocka_unit_test(test_parse),   cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_clocks), cmocka_unit_test(test_backoff), cmocka_unit_test(test_random),
+        cmocka_unit_test(http_dates),      cmocka_unit_test(test_format), cmocka_unit_test(test_parse),
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_clocks), cmocka_unit_test(test_backoff),
+        cmocka_unit_test(test_random),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
