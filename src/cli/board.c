@@ -136,7 +136,7 @@ static void start_type(struct board *b, struct board_type *t, const struct board
     const struct fed_api_resource *f = &t->config->federated;
     struct kube_resource res = { str_of(f->group), str_of(f->version), str_of(f->plural), f->namespaced };
     _cleanup_free_ char *path = kube_path(&res, f->namespaced ? q->ns : STR_NULL, STR_NULL, STR_NULL);
-    _cleanup_free_ char *field = q->name.n ? mem_printf("metadata.name=%" PRIstr, STRARG(q->name)) : NULL;
+    _cleanup_free_ char *field = q->name.n ? field_selector("metadata.name", q->name) : NULL;
     t->board = b;
     t->informer = kube_informer_start(&(struct kube_informer_config){ .client = b->host->client,
                                                                       .path = path,

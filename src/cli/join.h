@@ -28,8 +28,9 @@ struct join_target {
     struct buf ca_pem;
     bool
         ca_known; /* from the kubeconfig or a flag; otherwise found out by join_preflight, or taken from beside the token */
-    unsigned skip; /* enum fed_tls_skip */
-    bool chosen;   /* endpoint or proxy were given: they may be for the control plane's network only */
+    unsigned skip;  /* enum fed_tls_skip */
+    bool unchecked; /* it cannot be reached from here, which was told */
+    bool chosen;    /* endpoint or proxy were given: they may be for the control plane's network only */
 };
 
 /* An object that this run created, to be taken back. */

@@ -158,6 +158,7 @@ static int unreachable(struct join *j, struct error **e, struct error **err)
         cli_note(j->cli, "Warning: the endpoint %s cannot be reached from here, so it is not checked: %s",
                  j->target.endpoint, error_msg(*e));
         error_free(TAKE_PTR(*e));
+        j->target.unchecked = true;
         return 0;
     }
     if (lost && lost[0] && is_about_trust(*e))
@@ -317,17 +318,13 @@ int join_verify(struct join *j, struct error **err)
     if (j->cli->common.dry_run)
         return 0;
     take_token_ca(j);
-    if (j->options->skip_preflight)
+    if (j->options->skip_preflight || j->target.unchecked)
         return 0;
     cli_progress(j->cli, "Trying the token of cluster \"%s\" as the control plane will", j->names.cluster);
     if (verify(j, &e) == 0)
         return 0;
-    if (e->code == -ECANCELED || (j->target.chosen && !error_http(e) && !is_about_trust(e) && e->code != -EACCES)) {
-        int code = e->code;
-        if (code == -ECANCELED)
-            return error_move(err, &e, "%s", "");
-        return 0; /* told by join_preflight already */
-    }
+    if (e->code == -ECANCELED)
+        return error_move(err, &e, "%s", "");
     hint_trust(j, e);
     join_undo(j);
     return error_move(err, &e,

@@ -16,6 +16,21 @@ void join_note_made(struct join *j, struct remote *in, const struct kube_resourc
     j->made = m;
 }
 
+static int note_stranger(void *arg, yyjson_val *item)
+{
+    const struct join *j = arg;
+    struct str name = json_path_str(item, "metadata.name");
+    return !str_eqc(name, "default") && !str_eqc(name, j->names.account);
+}
+
+/* Somebody else has moved into the namespace meanwhile, another control plane maybe: it stays. */
+static bool is_used(struct join *j, const struct join_made *m)
+{
+    _cleanup_error_ struct error *e = NULL;
+    return m->resource == &res_namespaces &&
+           remote_list(m->in, &res_service_accounts, j->ns, 500, note_stranger, j, &e) != 0;
+}
+
 void join_undo(struct join *j)
 {
     for (struct join_made *m; (m = j->made);) {
@@ -23,7 +38,9 @@ void join_undo(struct join *j)
         struct str ns = m->resource->namespaced ? j->ns : STR_NULL;
         const char *where = m->in == j->host ? "the host cluster" : "the joining cluster";
         j->made = m->older;
-        if (remote_delete(m->in, m->resource, ns, str_of(m->name), &e) == 0 || is_not_found(e))
+        if (is_used(j, m))
+            cli_did(j->cli, "%s \"%s\" is kept in %s: it is used by others", m->kind, m->name, where);
+        else if (remote_delete(m->in, m->resource, ns, str_of(m->name), &e) == 0 || is_not_found(e))
             cli_did(j->cli, "%s \"%s\" removed again from %s", m->kind, m->name, where);
         else
             cli_did(j->cli, "%s \"%s\" could not be removed from %s: %s", m->kind, m->name, where, error_msg(e));

@@ -152,7 +152,10 @@ static int read_members(struct plan_world *w, struct plan_object *p, struct plan
 {
     struct kube_resource target = target_of(p);
     struct str ns = target.namespaced ? p->ns : STR_NULL;
-    _cleanup_free_ char *query = mem_printf("fieldSelector=metadata.name%%3D%" PRIstr, STRARG(p->name));
+    _cleanup_free_ char *selector = field_selector("metadata.name", p->name);
+    _cleanup_buf_ struct buf query = BUF_INIT(1 << 16);
+    buf_addz(&query, "fieldSelector=");
+    buf_add_urlencoded(&query, str_of(selector));
     bool autoscalers = wants_autoscalers(w, p);
     struct remote_batch *batch = mem_array(2 * w->n_clusters, sizeof(*batch));
     _cleanup_free_ size_t *cluster = mem_array(2 * w->n_clusters, sizeof(*cluster));
@@ -163,7 +166,7 @@ static int read_members(struct plan_world *w, struct plan_object *p, struct plan
             continue;
         cluster[n] = i;
         batch[n++] = (struct remote_batch){
-            .to = to, .req = { .method = "GET", .resource = &target, .ns = ns, .query = str_of(query) }
+            .to = to, .req = { .method = "GET", .resource = &target, .ns = ns, .query = buf_str(&query) }
         };
         if (!autoscalers)
             continue;

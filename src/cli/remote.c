@@ -318,3 +318,15 @@ int remote_list(struct remote *r, const struct kube_resource *res, struct str ns
         buf_add_urlencoded(&query, next);
     }
 }
+
+char *field_selector(const char *field, struct str value)
+{
+    struct buf b = BUF_INIT(BUF_MAX_DEFAULT);
+    buf_printf(&b, "%s=", field);
+    for (size_t i = 0; i < value.n; i++) {
+        if (value.p[i] == '\\' || value.p[i] == ',' || value.p[i] == '=')
+            buf_addc(&b, '\\');
+        buf_addc(&b, value.p[i]);
+    }
+    return buf_take(&b, NULL);
+}

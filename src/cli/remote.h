@@ -66,6 +66,9 @@ int remote_list(struct remote *r, const struct kube_resource *res, struct str ns
 /* A document that is no resource, such as /openapi/v2. */
 int remote_get_raw(struct remote *r, const char *path, yyjson_doc **ret, struct error **err);
 
+/* "<field>=<value>" with the value escaped as field selectors want it. Owned. */
+char *field_selector(const char *field, struct str value);
+
 static inline bool is_not_found(const struct error *e)
 {
     return error_http(e) == 404;

@@ -48,8 +48,8 @@ static int read_events(struct remote *host, const char *kind, struct str ns, str
                        struct error **err)
 {
     _cleanup_buf_ struct buf query = BUF_INIT(4096);
-    _cleanup_free_ char *selector = mem_printf("involvedObject.kind=%s,involvedObject.name=%" PRIstr, kind,
-                                               STRARG(name));
+    _cleanup_free_ char *by_name = field_selector("involvedObject.name", name);
+    _cleanup_free_ char *selector = mem_printf("involvedObject.kind=%s,%s", kind, by_name);
     struct remote_request req = { .method = "GET", .resource = &res_events, .ns = ns };
     _cleanup_json_ yyjson_doc *doc = NULL;
     _cleanup_error_ struct error *e = NULL;

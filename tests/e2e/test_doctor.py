@@ -296,7 +296,7 @@ def nothing_is_written(t):
     plane.controller.stop()
 
     def versions():
-        return {(r, o["metadata"]["name"]): o["metadata"]["resourceVersion"] for r in (
+        return {f"{r} {o['metadata']['name']}": o["metadata"]["resourceVersion"] for r in (
             k.KFC, k.KFCONFIG, k.FTC, k.SECRETS, k.CONFIGMAPS, k.PV, gadgets.fed) for o in t.host.list(r, plane.namespace)}
     before = versions()
     plane.run_ctl("doctor")

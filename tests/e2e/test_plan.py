@@ -28,10 +28,10 @@ def planned(plane, *arguments, stdin=None):
 
 
 def everything(t, namespace):
-    """resourceVersions of all that could be touched."""
+    """resourceVersions of all that could be touched; version records are written by the controller when it gets to it."""
     apis = {"host": t.host, **t.members}
-    return {(n, r, o["metadata"]["name"]): o["metadata"]["resourceVersion"] for n, api in apis.items()
-            for r in (k.CONFIGMAPS, k.SECRETS, FCM, FNS, k.PV) if n == "host" or r in (k.CONFIGMAPS, k.SECRETS)
+    return {f"{n} {r} {o['metadata']['name']}": o["metadata"]["resourceVersion"] for n, api in apis.items()
+            for r in (k.CONFIGMAPS, k.SECRETS, FCM, FNS) if n == "host" or r in (k.CONFIGMAPS, k.SECRETS)
             for o in api.list(r, namespace)}
 
 
