@@ -239,7 +239,7 @@ const struct verb verb_doctor = {
                 "kubefedctl doctor --host-cluster-context host\n\n"
                 "# Only what is not, for a script\n"
                 "kubefedctl doctor --problems -o json\n",
-    .groups = VERB_COMMON,
+    .groups = VERB_HOST,
     .flags = flags,
     .n_flags = ARRAY_SIZE(flags),
     .options_size = sizeof(struct doctor_options),

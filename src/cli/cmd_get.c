@@ -228,7 +228,7 @@ static const struct verb children[] = {
                     "kubefedctl get clusters\n\n"
                     "# With endpoints and labels, and again whenever something changes\n"
                     "kubefedctl get clusters -o wide --watch\n",
-        .groups = VERB_COMMON,
+        .groups = VERB_HOST,
         .flags = flags,
         .n_flags = ARRAY_SIZE(flags),
         .options_size = sizeof(struct get_options),

@@ -262,7 +262,7 @@ const struct verb verb_plan = {
                 "kubefedctl plan -f federated-web.yaml\n\n"
                 "# What is still to be done for this object, and where?\n"
                 "kubefedctl plan deployments web -n shop\n",
-    .groups = VERB_COMMON,
+    .groups = VERB_HOST,
     .flags = flags,
     .n_flags = ARRAY_SIZE(flags),
     .options_size = sizeof(struct plan_options),

@@ -239,7 +239,7 @@ const struct verb verb_status = {
                 "kubefedctl status -A\n\n"
                 "# One Deployment, cluster by cluster, and again whenever something changes\n"
                 "kubefedctl status deployments web -n shop --watch\n",
-    .groups = VERB_COMMON,
+    .groups = VERB_HOST,
     .flags = flags,
     .n_flags = ARRAY_SIZE(flags),
     .options_size = sizeof(struct status_options),

@@ -28,6 +28,7 @@ struct verb_args {
 enum verb_groups {
     VERB_COMMON = 1, /* the flags of common_options */
     VERB_MEMBER = 2, /* the flags of member_options */
+    VERB_HOST = 4,   /* those of common_options but --dry-run: verbs that only read */
 };
 
 /* What an argument or the value of a flag is, for the completion of shells (complete.h). */

@@ -44,6 +44,7 @@ int verb_word(int n, char *const *words)
     return flags_first_arg(sets, n_sets, n, words);
 }
 
+/* The first is not for verbs that only read. */
 static const struct flag common_flags[] = {
     { "dry-run", 0, false, FLAG_BOOL, offsetof(struct common_options, dry_run), NULL,
       "show what would be done and change nothing; clusters are still read" },
@@ -88,6 +89,9 @@ size_t verb_flag_sets(const struct verb *v, struct verb_options *options, struct
         ret[n++] = (struct flag_set){ v->flags, v->n_flags, options ? options->own : NULL };
     if (v && (v->groups & VERB_MEMBER))
         ret[n++] = (struct flag_set){ member_flags, ARRAY_SIZE(member_flags), options ? &options->member : NULL };
+    if (v && (v->groups & VERB_HOST))
+        ret[n++] = (struct flag_set){ common_flags + 1, ARRAY_SIZE(common_flags) - 1,
+                                      options ? &options->common : NULL };
     if (v && (v->groups & VERB_COMMON))
         ret[n++] = (struct flag_set){ common_flags, ARRAY_SIZE(common_flags), options ? &options->common : NULL };
     ret[n++] = (struct flag_set){ logging_flags, ARRAY_SIZE(logging_flags), options ? &options->logging : NULL };
