@@ -464,9 +464,12 @@ def a_refused_object_is_told_and_healed(t):
         status = t.host.get(FDEPLOY, namespace, "web")["status"]
         expect(status["clusters"], [{"name": "member1"}, {"name": "member2", "status": "CreationFailed"}], "clusters")
     eventually(reported)
-    event = eventually(lambda: plane.events("web", namespace, "CreateInClusterFailed")[-1])
-    assert event["message"].startswith(f'Failed to create Deployment "{namespace}/web" in cluster "member2": '), event
-    assert "spec.replicas" in event["message"], event["message"]
+
+    def told():  # the namespace may have been missing in a member for a moment
+        messages = [e["message"] for e in plane.events("web", namespace, "CreateInClusterFailed")]
+        begin = f'Failed to create Deployment "{namespace}/web" in cluster "member2": '
+        assert [m for m in messages if m.startswith(begin) and "spec.replicas" in m], messages
+    eventually(told)
     t.edit(FDEPLOY, namespace, "web", lambda o: o["spec"].update(overrides=[]))
     t.propagated(FDEPLOY, namespace, "web")
 

@@ -85,11 +85,11 @@ def a_type_can_be_called_by_any_of_its_names(t):
     for word in ("configmaps", "ConfigMap", "cm", "federatedconfigmaps", "FederatedConfigMap", "fcm",
                  "federatedconfigmaps.types.kubefed.io"):
         expect(list(items(plane, word, "-n", namespace)), ["greet"], f"objects of {word}")
-    for word, text in (("pods", "is not federated"), ("nonsense", 'Unable to find api resource named "nonsense"')):
+    for word, text in (("podtemplates", "is not federated"), ("nonsense", 'Unable to find api resource named "nonsense"')):
         result = plane.run_ctl("status", word)
         expect(result.returncode, 255, f"status of {word}")
         assert text in result.stderr, result.stderr
-    assert "kubefedctl enable pods" in plane.run_ctl("status", "pods").stderr
+    assert "kubefedctl enable podtemplates" in plane.run_ctl("status", "podtemplates").stderr
     for arguments, text in ((("cm", "nobody", "-n", namespace), f'FederatedConfigMap "{namespace}/nobody" not found'),
                             (("cm", "x", "-A"), "cannot be retrieved by name across all namespaces"),
                             (("a", "b", "c"), "at most a type and a name"), (("-o", "xml"), "Invalid value for --output: xml")):
