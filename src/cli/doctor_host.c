@@ -3,6 +3,7 @@
 
 #include "base/rtime.h"
 #include "cli/doctor.h"
+#include "cli/object_state.h"
 #include "fed/names.h"
 
 #define SUBJECT "Host"
@@ -74,18 +75,6 @@ static bool is_served(yyjson_val *crd, struct str version)
     return false;
 }
 
-static bool is_established(yyjson_val *crd)
-{
-    yyjson_val *item;
-    size_t i, n;
-    yyjson_arr_foreach(json_path(crd, "status.conditions"), i, n, item)
-    {
-        if (str_eqc(json_path_str(item, "type"), "Established"))
-            return str_eqc(json_path_str(item, "status"), "True");
-    }
-    return false;
-}
-
 static int check_definition(struct doctor *d, const struct definition *c, struct error **err)
 {
     _cleanup_free_ char *shown = mem_strndup(c->name, strcspn(c->name, "."));
@@ -98,7 +87,7 @@ static int check_definition(struct doctor *d, const struct definition *c, struct
         return 0;
     }
     yyjson_val *crd = yyjson_doc_get_root(doc);
-    if (!is_established(crd))
+    if (!str_eqc(json_path_str(condition_of(crd, "Established"), "status"), "True"))
         doctor_add(d, SUBJECT, shown, DOCTOR_FAILURE, "the definition is not established",
                    "kubectl describe customresourcedefinition shows why (conditions NamesAccepted, Established).");
     else if (!is_served(crd, str_of(c->version)))

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/rtime.h"
 #include "cli/enable.h"
+#include "cli/object_state.h"
 
 #define SERVED_MS 10000u
 #define SERVED_POLL_MS 100u
@@ -76,18 +77,6 @@ int enable_write_crd(struct remote *host, const struct enable_objects *o, struct
 
 /* --- waiting --- */
 
-static yyjson_val *condition(yyjson_val *crd, const char *type)
-{
-    yyjson_val *c;
-    size_t i, n;
-    yyjson_arr_foreach(json_path(crd, "status.conditions"), i, n, c)
-    {
-        if (str_eqc(json_path_str(c, "type"), type))
-            return c;
-    }
-    return NULL;
-}
-
 static int stop(void *arg, yyjson_val *item)
 {
     (void)arg;
@@ -115,10 +104,10 @@ static int look(struct remote *host, const struct enable_objects *o, char **refu
     int r = remote_get(host, &res_crds, STR_NULL, str_of(o->crd_name), &doc, err);
     if (r < 0)
         return r;
-    yyjson_val *crd = yyjson_doc_get_root(doc), *names = condition(crd, "NamesAccepted");
+    yyjson_val *crd = yyjson_doc_get_root(doc), *names = condition_of(crd, "NamesAccepted");
     if (str_eqc(json_path_str(names, "status"), "False"))
         *refused = str_dup(json_path_str(names, "message"));
-    return str_eqc(json_path_str(condition(crd, "Established"), "status"), "True") ? answers(host, o, err) : 0;
+    return str_eqc(json_path_str(condition_of(crd, "Established"), "status"), "True") ? answers(host, o, err) : 0;
 }
 
 int enable_wait_served(struct remote *host, const struct enable_objects *o, struct error **err)

@@ -170,13 +170,19 @@ static bool find_short(const struct flag_set *sets, size_t n_sets, char c, struc
     return false;
 }
 
+/* One that begins so, else the one that is written most alike. */
 static const char *nearest(const struct reader *r, struct str name)
 {
     struct suggest s = suggest_begin(name);
     for (size_t i = 0; i < r->n_sets; i++)
-        for (size_t k = 0; k < r->sets[i].n; k++)
-            if (!r->sets[i].v[k].hidden)
-                suggest_offer(&s, r->sets[i].v[k].name);
+        for (size_t k = 0; k < r->sets[i].n; k++) {
+            const struct flag *f = &r->sets[i].v[k];
+            if (f->hidden)
+                continue;
+            if (name.n >= 2 && str_has_prefix(str_of(f->name), name))
+                return f->name;
+            suggest_offer(&s, f->name);
+        }
     return s.best;
 }
 

@@ -155,6 +155,7 @@ static void errors(void **state)
         { "--nosuch", "unknown flag: --nosuch", NULL },
         { "--nosuch=x", "unknown flag: --nosuch", NULL },
         { "--dry-rnu", "unknown flag: --dry-rnu", "dry-run" },
+        { "--str", "unknown flag: --str", "strict" }, /* begins so */
         { "--host-cluster", "unknown flag: --host-cluster", "host-cluster-context" },
         { "-x", "unknown shorthand flag: 'x' in -x", NULL },
         { "-dxf", "unknown shorthand flag: 'x' in -dxf", NULL },
