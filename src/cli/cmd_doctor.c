@@ -49,6 +49,7 @@ void doctor_addf(struct doctor *d, const char *subject, const char *name, enum d
 
 int doctor_unreadable(struct doctor *d, const char *subject, const char *name, struct error **e, struct error **err)
 {
+    assert(*e);
     int status = error_http(*e);
     if ((*e)->code == -ECANCELED)
         return error_move(err, e, "%s", "");

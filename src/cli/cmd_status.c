@@ -149,7 +149,7 @@ static int follow(struct status *s, struct error **err)
     int r = board_open(s->host, &s->query, &board, err);
     if (r < 0)
         return r;
-    s->view.board = &board;
+    s->view.board = &board; /* until this returns */
     r = board_wait(&board, &s->query, err);
     if (r == 0)
         r = check_exists(s, &board, err);
@@ -161,6 +161,7 @@ static int follow(struct status *s, struct error **err)
     }
     bool again = r == 0 && s->options->watch && !s->cli->out_failed;
     board_close(&board);
+    s->view.board = NULL;
     return again ? 1 : r;
 }
 

@@ -7,7 +7,7 @@
 
 #define SUBJECT "Members"
 #define SKEW_S 60
-#define SOON_S (30 * 86400)
+#define SOON_S (INT64_C(30) * 86400)
 
 /* What one member is asked, all at the same time. */
 enum { ASK_VERSION, ASK_RIGHTS, ASK_TYPES };

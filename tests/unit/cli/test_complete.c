@@ -279,9 +279,11 @@ static char *list_text(struct complete_list *l)
 
 static void lists_are_sorted_and_harmless(void **state)
 {
-    static const char *const names[] = { "b",     "a",         "",      "b\tx",  "b\nx",         "b\x1b[0m",
-                                         "b\x7f", "b\xc2\x9b", "b\xff", "b c",   "b$(x)",        "-b",
-                                         "b`x`",  "b;x",       "b:x",   "b.x-y", "b\xe2\x80\xae" };
+    /* A mark that turns what follows. */
+    static const char turned[] = { 'b', '\xe2', '\x80', '\xae', '\0' };
+    static const char *const names[] = { "b",     "a",         "",      "b\tx",  "b\nx",  "b\x1b[0m",
+                                         "b\x7f", "b\xc2\x9b", "b\xff", "b c",   "b$(x)", "-b",
+                                         "b`x`",  "b;x",       "b:x",   "b.x-y", turned };
     struct complete_list l = { .prefix = "" };
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(names); i++)

@@ -3,7 +3,7 @@
 
 #include "cli/doctor.h"
 
-#define DAY 86400
+#define DAY INT64_C(86400)
 
 static void ends(void **state)
 {

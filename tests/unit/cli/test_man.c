@@ -66,8 +66,10 @@ static void has_sections(const char *text, const char *const *sections, size_t n
     for (size_t i = 0; i < n; i++) {
         _cleanup_free_ char *line = mem_printf("\n.SH %s\n", sections[i]);
         const char *next = strstr(at, line);
-        if (!next)
+        if (!next) {
             fail_msg("no section %s, or not in its place, in %s", sections[i], text);
+            return;
+        }
         at = next;
     }
 }

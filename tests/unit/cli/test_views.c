@@ -44,9 +44,10 @@ static void text_of_others(void **state)
     (void)state;
     printable(STR("plain \xc3\xa4\xe2\x82\xac"), 100, "plain \xc3\xa4\xe2\x82\xac");
     printable(STR("\033[31mred\007\b\r\n\tx\x7f"), 100, " [31mred     x ");
-    printable(STR("\xc2\x9b"
-                  "31m\xe2\x80\xaegnp\xef\xbb\xbf"),
-              100, " 31m gnp ");
+    /* A control character in two bytes, a mark that turns what follows, and a byte order mark. */
+    static const char marks[] = { '\xc2', '\x9b', '3', '1',    'm',    '\xe2', '\x80', '\xae',
+                                  'g',    'n',    'p', '\xef', '\xbb', '\xbf', '\0' };
+    printable(str_of(marks), 100, " 31m gnp ");
     printable(STR("\xff\xc0\xafz"), 100, "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbdz");
     printable(STR("a\0b"), 100, "a b");
     printable(STR("abcdef"), 3, "abc...");
@@ -126,7 +127,7 @@ static void copy_until(struct str *before, size_t *at, size_t to, struct buf *ou
 /* As patch(1) would; fails the test when a line does not fit. */
 static void apply(struct str before, struct str hunk, struct buf *out)
 {
-    struct str line, old;
+    struct str line = STR_NULL, old = STR_NULL;
     size_t at = 1;
     while (next_line(&hunk, &line)) {
         if (line.n && line.p[0] == '@') {

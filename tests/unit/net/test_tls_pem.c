@@ -4,7 +4,7 @@
 #include "certs.h"
 #include "net/tls_pem.h"
 
-#define HOUR 3600
+#define HOUR 3600L
 
 static struct cert root, other, middle, leaf, late, old;
 static int64_t now;
