@@ -296,6 +296,7 @@ struct wanted {
     struct str word; /* in lower case */
     const struct kube_api_resource *resource;
     char *found;
+    struct buf names; /* of what there is, for people */
 };
 
 static bool is_called(const struct fed_api_resource *t, struct str word)
@@ -318,34 +319,51 @@ static int match_type(void *arg, yyjson_val *ftc)
     if (w->resource ? is_type(&c->target, w->resource) || is_type(&c->federated, w->resource)
                     : str_eqc(w->word, c->name) || is_called(&c->target, w->word) || is_called(&c->federated, w->word))
         w->found = mem_strdup(c->name);
+    if (!w->resource)
+        buf_printf(&w->names, "%s%s", w->names.n ? ", " : "", c->name);
     fed_type_config_free(c);
     return w->found ? 1 : 0;
+}
+
+static void hint_types(struct remote *host, const struct wanted *w)
+{
+    if (w->names.n && !buf_failed(&w->names))
+        cli_hint(host->cli, "Types that are enabled: %" PRIstr, STRARG(buf_str(&w->names)));
+    else
+        cli_hint(host->cli, "No type is enabled yet: %s enable NAME", host->cli->name);
+}
+
+/* Short names are known to the server only. */
+static int find_by_short_name(struct remote *host, struct str word, struct wanted *w, struct error **err)
+{
+    _cleanup_types_ struct types types = { 0 };
+    struct str ns = str_of(host->cli->common.ns);
+    int r = types_find(host, &types, word, STR_NULL, &w->resource, err);
+    if (r < 0) {
+        hint_types(host, w);
+        return r;
+    }
+    r = remote_list(host, &res_type_configs, ns, 500, match_type, w, err);
+    if (r < 0 || w->found)
+        return r;
+    _cleanup_free_ char *name = types_shown(str_of(w->resource->plural), str_of(w->resource->group), STR(""));
+    name[strlen(name) - 1] = 0; /* the slash before no version */
+    cli_hint(host->cli, "To enable it: %s enable %s", host->cli->name, name);
+    return error_set_http(err, -ENOENT, 404, STR("NotFound"),
+                          "\"%s\" is not federated: no FederatedTypeConfig in namespace \"%" PRIstr "\" names it", name,
+                          STRARG(ns));
 }
 
 int board_find_type(struct remote *host, struct str word, char **ret, struct error **err)
 {
     _cleanup_free_ char *lower = str_lower(word);
-    _cleanup_types_ struct types types = { 0 };
-    struct wanted w = { .word = str_of(lower) };
-    struct str ns = str_of(host->cli->common.ns);
-    int r = remote_list(host, &res_type_configs, ns, 500, match_type, &w, err);
-    if (r == 0) { /* short names are known to the server only */
-        r = types_find(host, &types, word, STR_NULL, &w.resource, err);
-        if (r < 0)
-            return r;
-        r = remote_list(host, &res_type_configs, ns, 500, match_type, &w, err);
-    }
+    struct wanted w = { .word = str_of(lower), .names = BUF_INIT(4096) };
+    int r = remote_list(host, &res_type_configs, str_of(host->cli->common.ns), 500, match_type, &w, err);
+    if (r == 0)
+        r = find_by_short_name(host, word, &w, err);
+    buf_done(&w.names);
     if (r < 0)
         return r;
-    if (!w.found) {
-        _cleanup_free_ char *name = types_shown(str_of(w.resource->plural), str_of(w.resource->group), STR(""));
-        name[strlen(name) - 1] = 0; /* the slash before no version */
-        cli_hint(host->cli, "To enable it: %s enable %s", host->cli->name, name);
-        return error_set_http(err, -ENOENT, 404, STR("NotFound"),
-                              "\"%s\" is not federated: no FederatedTypeConfig in "
-                              "namespace \"%" PRIstr "\" names it",
-                              name, STRARG(ns));
-    }
     *ret = w.found;
     return 0;
 }

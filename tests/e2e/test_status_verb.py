@@ -89,6 +89,7 @@ def a_type_can_be_called_by_any_of_its_names(t):
         result = plane.run_ctl("status", word)
         expect(result.returncode, 255, f"status of {word}")
         assert text in result.stderr, result.stderr
+    assert "Types that are enabled: " in plane.run_ctl("status", "nonsense").stderr
     assert "kubefedctl enable podtemplates" in plane.run_ctl("status", "podtemplates").stderr
     for arguments, text in ((("cm", "nobody", "-n", namespace), f'FederatedConfigMap "{namespace}/nobody" not found'),
                             (("cm", "x", "-A"), "cannot be retrieved by name across all namespaces"),
