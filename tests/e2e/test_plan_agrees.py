@@ -63,7 +63,9 @@ class World:
 
     def __init__(self, t, rng):
         self.t, self.rng = t, rng
-        self.namespaces = [t.namespace(clusters=rng.choice([MEMBERS, MEMBERS, ("member1",)])) for _ in range(NAMESPACES)]
+        # The last one leaves member1 later.
+        self.namespaces = [t.namespace(clusters=rng.choice([MEMBERS, MEMBERS, ("member1",)])) for _ in range(NAMESPACES - 1)]
+        self.namespaces.append(t.namespace())
         self.keys = []
 
     def create(self, count):
