@@ -1,6 +1,6 @@
 /*
- * doctor: examines an installation, from the host's definitions to the certificates of members, and says what is wrong and what to do.
- * It reads only.
+ * doctor: examines an installation, from the host's definitions to the certificates of members, and says what is wrong
+ * and what to do. It reads only.
  */
 #include <stdlib.h>
 
@@ -24,15 +24,40 @@ static char *printable(const char *text)
     return buf_take(&b, NULL);
 }
 
+/* Commands are there to be copied: what a server calls its objects must not add anything to them. */
+static char *advice_about(const char *advice, const char *name)
+{
+    static const char mark[] = "{name}";
+    struct buf b = BUF_INIT(MAX_TEXT);
+    for (const char *at; (at = strstr(advice, mark)); advice = at + strlen(mark)) {
+        buf_adds(&b, str_n(advice, (size_t)(at - advice)));
+        buf_addz(&b, doctor_word(name));
+    }
+    add_printable(&b, str_of(advice), MAX_MESSAGE);
+    return buf_take(&b, NULL);
+}
+
+/* Behind the last finding of the same subject, or at the end. */
+static size_t place_for(const struct doctor *d, const char *subject)
+{
+    for (size_t i = d->n_findings; i > 0; i--)
+        if (strcmp(d->findings[i - 1].subject, subject) == 0)
+            return i;
+    return d->n_findings;
+}
+
 void doctor_add(struct doctor *d, const char *subject, const char *name, enum doctor_verdict verdict,
                 const char *message, const char *advice)
 {
     MEM_GROW(d->findings, d->cap_findings, d->n_findings);
-    d->findings[d->n_findings++] = (struct doctor_finding){ .subject = subject,
-                                                            .name = printable(name),
-                                                            .message = printable(message),
-                                                            .advice = mem_strdup(advice),
-                                                            .verdict = verdict };
+    size_t at = place_for(d, subject);
+    memmove(&d->findings[at + 1], &d->findings[at], (d->n_findings - at) * sizeof(*d->findings));
+    d->n_findings++;
+    d->findings[at] = (struct doctor_finding){ .subject = subject,
+                                               .name = printable(name),
+                                               .message = printable(message),
+                                               .advice = advice ? advice_about(advice, name) : NULL,
+                                               .verdict = verdict };
 }
 
 void doctor_addf(struct doctor *d, const char *subject, const char *name, enum doctor_verdict verdict,
@@ -50,11 +75,20 @@ void doctor_addf(struct doctor *d, const char *subject, const char *name, enum d
 int doctor_unreadable(struct doctor *d, const char *subject, const char *name, struct error **e, struct error **err)
 {
     assert(*e);
-    int status = error_http(*e);
     if ((*e)->code == -ECANCELED)
         return error_move(err, e, "%s", "");
-    doctor_add(d, subject, name, status == 403 || status == 401 ? DOCTOR_UNKNOWN : DOCTOR_FAILURE, error_msg(*e),
-               status == 403 ? "Run doctor with an account that may read it." : NULL);
+    switch (error_http(*e)) {
+    case 401:
+        doctor_add(d, subject, name, DOCTOR_UNKNOWN, error_msg(*e), "Renew the credentials in the kubeconfig.");
+        break;
+    case 403:
+        doctor_add(d, subject, name, DOCTOR_UNKNOWN, error_msg(*e), "Run doctor with an account that may read it.");
+        break;
+    case 404: doctor_add(d, subject, name, DOCTOR_FAILURE, error_msg(*e), DOCTOR_APPLY_CRDS); break;
+    default:
+        doctor_add(d, subject, name, DOCTOR_FAILURE, error_msg(*e),
+                   "Run doctor again; when that says the same, the log of the host's API server says more.");
+    }
     error_free(TAKE_PTR(*e));
     return 0;
 }
@@ -81,7 +115,7 @@ static int name_width(const struct doctor *d, const char *subject)
 {
     size_t width = 0;
     for (size_t i = 0; i < d->n_findings; i++)
-        if (d->findings[i].subject == subject)
+        if (strcmp(d->findings[i].subject, subject) == 0)
             width = MAX(width, strlen(d->findings[i].name));
     return (int)MIN(width, (size_t)60);
 }
@@ -97,19 +131,23 @@ static void show_finding(const struct doctor *d, const struct doctor_finding *f,
 static void show(const struct doctor *d, bool problems, struct buf *out)
 {
     const char *subject = NULL;
+    int width = 0;
     size_t failures = count(d, DOCTOR_FAILURE), warnings = count(d, DOCTOR_WARNING), unknown = count(d, DOCTOR_UNKNOWN);
     for (size_t i = 0; i < d->n_findings; i++) {
         const struct doctor_finding *f = &d->findings[i];
         if (problems && f->verdict == DOCTOR_OK)
             continue;
-        if (f->subject != subject)
+        if (!subject || strcmp(f->subject, subject) != 0) {
             buf_printf(out, "%s%s%s%s\n", subject ? "\n" : "", style_begin(d->cli, STYLE_BOLD), f->subject,
                        style_end(d->cli, STYLE_BOLD));
+            width = name_width(d, f->subject);
+        }
         subject = f->subject;
-        show_finding(d, f, name_width(d, subject), out);
+        show_finding(d, f, width, out);
     }
-    buf_printf(out, "%s%zu checks, %zu %s, %zu %s", subject ? "\n" : "", d->n_findings, warnings,
-               warnings == 1 ? "warning" : "warnings", failures, failures == 1 ? "failure" : "failures");
+    buf_printf(out, "%s%zu %s, %zu %s, %zu %s", subject ? "\n" : "", d->n_findings,
+               d->n_findings == 1 ? "check" : "checks", warnings, warnings == 1 ? "warning" : "warnings", failures,
+               failures == 1 ? "failure" : "failures");
     if (unknown)
         buf_printf(out, ", %zu could not be made", unknown);
     buf_addc(out, '\n');
@@ -191,9 +229,9 @@ static int examine(struct doctor *d, const struct doctor_options *o, struct erro
     if (r == 0)
         r = doctor_types(d, err);
     if (r == 0)
-        r = doctor_rights(d, err);
-    if (r == 0)
         r = doctor_clusters(d, err);
+    if (r == 0)
+        r = doctor_rights(d, err);
     if (r == 0 && !o->skip_members)
         r = doctor_members(d, err);
     return r == 0 ? doctor_stuck(d, err) : r;
@@ -212,7 +250,8 @@ static int run(struct cli *cli, const void *options, struct verb_args args, stru
     d.host = host;
     if (r == 0)
         r = examine(&d, o, err);
-    if (r == 0)
+    /* A script gets its document also when the host gives no answer. */
+    if (r == 0 || (r != -ECANCELED && d.n_findings && output != OUTPUT_TABLE))
         print(&d, output, o->problems);
     size_t failures = count(&d, DOCTOR_FAILURE), all = d.n_findings;
     doctor_done(&d);

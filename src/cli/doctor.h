@@ -1,6 +1,6 @@
 /*
- * Inside src/cli: the parts of doctor, one file per subject. Each examines and adds findings; none writes to any cluster. What may not
- * be read is a finding of its own (DOCTOR_UNKNOWN), with the right that is missing.
+ * Inside src/cli: the parts of doctor, one file per subject. Each examines and adds findings; none writes to any
+ * cluster. What may not be read is a finding of its own (DOCTOR_UNKNOWN), with the right that is missing.
  */
 #ifndef CLI_DOCTOR_H
 #define CLI_DOCTOR_H
@@ -23,6 +23,7 @@ struct doctor_cluster {
     struct fed_cluster *spec; /* NULL: invalid */
     struct remote *member;    /* NULL: cannot be connected to */
     bool ready;
+    bool has_token; /* its Secret was read and holds one */
 };
 
 struct doctor {
@@ -37,20 +38,30 @@ struct doctor {
     size_t n_types;
     struct doctor_cluster *clusters;
     size_t n_clusters;
+    bool knows_types, knows_clusters; /* they could be read */
+    bool renews;                      /* there are tokens that the controller manager has to renew */
     struct doctor_finding *findings;
     size_t n_findings, cap_findings;
 };
 
-/* Adds a finding. advice: what to do, or NULL; message and advice are copied. */
+#define DOCTOR_APPLY_CRDS "Install the CustomResourceDefinitions of this release: kubectl apply -f deploy/crds"
+#define DOCTOR_JOIN_AGAIN "kubefedctl join {name} --error-on-existing=false"
+
+/* Adds a finding below those of its subject. advice: what to do, or NULL; "{name}" in it becomes the name. Message and
+ * advice are copied and made printable. */
 void doctor_add(struct doctor *d, const char *subject, const char *name, enum doctor_verdict verdict,
                 const char *message, const char *advice);
 /* The same with formatted texts; the first is the message, advice is constant or NULL. */
 void doctor_addf(struct doctor *d, const char *subject, const char *name, enum doctor_verdict verdict,
                  const char *advice, const char *fmt, ...) _printf_(6, 7);
-/* Something could not be read: unknown when it is a question of rights, otherwise a failure. Takes *e. -ECANCELED: interrupted. */
+/* Does the control plane propagate this type: is it enabled, and of a kind that its scope includes? */
+bool doctor_is_propagated(const struct doctor *d, const struct fed_type_config *c);
+/* Something could not be read: unknown when it is a question of rights, otherwise a failure. Takes *e.
+ * -ECANCELED: interrupted. */
 int doctor_unreadable(struct doctor *d, const char *subject, const char *name, struct error **e, struct error **err);
 
-/* The subjects, in the order in which they are told. 0 or -ECANCELED. */
+/* The subjects; each is told where its first finding was. 0 or -ECANCELED; doctor_host also fails, after it told so,
+ * when the host gives no answer and there is nothing to examine. */
 int doctor_host(struct doctor *d, struct error **err);
 int doctor_controller(struct doctor *d, struct error **err);
 int doctor_rights(struct doctor *d, struct error **err);
@@ -68,11 +79,22 @@ enum doctor_verdict doctor_judge_end(int64_t until, int64_t life, int64_t now);
 char *doctor_end_text(int64_t until, int64_t now);
 /* "v1.27.3-gke.1": major and minor; -EINVAL when it is none. */
 int doctor_version_parse(struct str git_version, int *ret_major, int *ret_minor);
-/* OK, or WARNING: more than three minors apart, or before 1.16. */
+/* OK, or WARNING: more than three minors apart, or before 1.16. UNKNOWN: one of them is no version. */
 enum doctor_verdict doctor_judge_versions(struct str host, struct str member);
-/* The lock: is it held and fresh? holder "" or a record that is none: FAILURE. *ret_text (owned): in words. */
+/* The lock: is it held and fresh? Renewed longer ago than the lease lasts: WARNING, and FAILURE after twice that time,
+ * which no small difference of clocks explains. holder "" or a record that is none: FAILURE. *ret_text (owned): in
+ * words. */
 enum doctor_verdict doctor_judge_lock(struct str record, int64_t now, char **ret_text);
-/* Schema of a CRD's version: does the dotted path below spec exist? ("spec.proxyURL") */
+/* Schema of a CRD's version: does it keep what is written at the dotted path? ("spec.proxyURL") */
 bool doctor_schema_has(yyjson_val *crd, struct str version, const char *path);
+/* After how many seconds without a probe nobody looks at a cluster any more: 5 minutes, or three times the period.
+ * config may be NULL. */
+int64_t doctor_stale_after(const struct fed_config *config);
+/* A name as a word of a command to copy: itself when it is one that objects can have, otherwise "NAME". Borrowed. */
+const char *doctor_word(const char *name);
+/* Does the URL name the machine (or the pod) itself? */
+bool doctor_is_loopback(const char *url);
+/* Does a Secret look like one that join made: "<cluster>-xxxxx" with nothing but a token? */
+bool doctor_is_of_join(yyjson_val *secret);
 
 #endif

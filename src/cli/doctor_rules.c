@@ -5,11 +5,15 @@
 #include "base/rtime.h"
 #include "cli/doctor.h"
 #include "cli/style.h"
+#include "fed/names.h"
+#include "net/url.h"
 
 #define DAY INT64_C(86400)
 #define WARN_S (30 * DAY)
 #define MOST_MINORS 3
 #define OLDEST_MINOR 16
+#define LONGEST_LEASE_S DAY
+#define STALE_S 300
 
 enum doctor_verdict doctor_judge_end(int64_t until, int64_t life, int64_t now)
 {
@@ -78,14 +82,16 @@ enum doctor_verdict doctor_judge_lock(struct str record, int64_t now, char **ret
     }
     age_format(now - renewed, age);
     *ret_text = mem_printf("%" PRIstr " leads, renewed %s ago", STRARG(holder), age);
-    /* Twice the lease: clocks differ a little. */
-    return now - renewed > 2 * MAX(lease, (int64_t)1) ? DOCTOR_FAILURE : DOCTOR_OK;
+    int64_t late = now - renewed, lasts = MIN(MAX(lease, (int64_t)1), LONGEST_LEASE_S);
+    return late > 2 * lasts ? DOCTOR_FAILURE : late > lasts ? DOCTOR_WARNING : DOCTOR_OK;
 }
 
 bool doctor_schema_has(yyjson_val *crd, struct str version, const char *path)
 {
     yyjson_val *item;
     size_t i, n;
+    if (json_path_bool(crd, "spec.preserveUnknownFields", false))
+        return true;
     yyjson_arr_foreach(json_path(crd, "spec.versions"), i, n, item)
     {
         yyjson_val *here = json_path(item, "schema.openAPIV3Schema");
@@ -101,4 +107,35 @@ bool doctor_schema_has(yyjson_val *crd, struct str version, const char *path)
         return here != NULL;
     }
     return false;
+}
+
+int64_t doctor_stale_after(const struct fed_config *config)
+{
+    int64_t period = config ? config->health_period_ns / INT64_C(1000000000) : 0;
+    return MAX((int64_t)STALE_S, period < INT64_MAX / 3 ? 3 * period : INT64_MAX);
+}
+
+const char *doctor_word(const char *name)
+{
+    return str_is_dns1123_subdomain(str_of(name)) ? name : "NAME";
+}
+
+bool doctor_is_loopback(const char *url)
+{
+    struct url u;
+    if (url_parse(str_of(url), &u, NULL) < 0)
+        return false;
+    struct str host = str_of(u.host);
+    bool is = str_eqc(host, "localhost") || str_has_suffix(host, STR(".localhost")) || str_eqc(host, "::1") ||
+              str_eqc(host, "::") || str_eqc(host, "0.0.0.0") || str_has_prefix(host, STR("127."));
+    url_done(&u);
+    return is;
+}
+
+bool doctor_is_of_join(yyjson_val *secret)
+{
+    yyjson_val *data = json_get(secret, "data");
+    struct str name = json_path_str(secret, "metadata.name"), cluster, suffix;
+    return str_eqc(json_path_str(secret, "type"), "Opaque") && yyjson_obj_size(data) == 1 &&
+           json_get(data, FED_TOKEN_KEY) && str_rcut(name, '-', &cluster, &suffix) && suffix.n == 5;
 }

@@ -4,93 +4,145 @@
 #include "base/rtime.h"
 #include "cli/doctor.h"
 #include "cli/object_state.h"
+#include "cli/table.h"
 #include "fed/names.h"
 
 #define SUBJECT "Leftovers"
 #define STUCK_S 300
 #define MOST_NAMES 5
+#define MOST_CAUSE 300
 
+/* Objects of one kind that are being deleted for too long. */
 struct stuck {
     struct doctor *d;
-    const char *kind;
     size_t n;
-    struct buf names; /* of the first few, with what they wait for */
+    struct buf names;       /* of the first few, with what they wait for */
+    char *first, *first_ns; /* NULL: none */
 };
+
+static void stuck_done(struct stuck *s)
+{
+    buf_done(&s->names);
+    free(s->first);
+    free(s->first_ns);
+}
+
+/* Conditions of a namespace say what is left in it. */
+static void add_remaining(struct buf *out, yyjson_val *item)
+{
+    static const char *const conditions[] = { "NamespaceContentRemaining", "NamespaceFinalizersRemaining",
+                                              "NamespaceDeletionContentFailure" };
+    for (size_t i = 0; i < ARRAY_SIZE(conditions); i++) {
+        yyjson_val *c = condition_of(item, conditions[i]);
+        struct str message = json_path_str(c, "message");
+        if (!str_eqc(json_path_str(c, "status"), "True") || str_empty(message))
+            continue;
+        buf_addz(out, ", ");
+        add_printable(out, message, MOST_CAUSE);
+    }
+}
 
 static int note_stuck(void *arg, yyjson_val *item)
 {
     struct stuck *s = arg;
+    struct str ns = json_path_str(item, "metadata.namespace"), name = json_path_str(item, "metadata.name");
     int64_t since;
     char age[24];
     if (time_parse_rfc3339(json_path_str(item, "metadata.deletionTimestamp"), &since) < 0 ||
-        s->d->now - since < STUCK_S)
+        s->d->now - since < STUCK_S || s->n++ >= MOST_NAMES)
         return 0;
-    if (s->n++ >= MOST_NAMES)
-        return 0;
+    if (!s->first) {
+        s->first = str_dup(name);
+        s->first_ns = str_dup(ns);
+    }
     _cleanup_object_state_ struct object_state state = { 0 };
-    _cleanup_free_ char *name = qualified_name(json_path_str(item, "metadata.namespace"),
-                                               json_path_str(item, "metadata.name"));
+    _cleanup_free_ char *shown = qualified_name(ns, name);
     object_state_of(item, true, &state);
     age_format(s->d->now - since, age);
-    buf_printf(&s->names, "%s%s (for %s%s%s)", s->names.n ? ", " : "", name, age, state.why[0] ? ", " : "", state.why);
+    buf_printf(&s->names, "%s%s (for %s%s%s", s->names.n ? ", " : "", shown, age, state.why[0] ? ", " : "", state.why);
+    add_remaining(&s->names, item);
+    buf_addc(&s->names, ')');
     return 0;
 }
 
-static int check_type(struct doctor *d, const struct kube_resource *res, const char *kind, struct str ns,
-                      const char *advice, struct error **err)
+/* *s is to be released with stuck_done. */
+static int find_stuck(struct doctor *d, const struct kube_resource *res, const char *kind, struct str ns,
+                      struct stuck *s, struct error **err)
 {
-    struct stuck s = { .d = d, .kind = kind, .names = BUF_INIT(1 << 20) };
     _cleanup_error_ struct error *e = NULL;
-    int r = remote_list(d->host, res, ns, 500, note_stuck, &s, &e);
-    if (r < 0 && !is_not_found(e))
-        r = doctor_unreadable(d, SUBJECT, kind, &e, err);
-    else
-        r = 0;
-    if (r == 0 && s.n)
-        doctor_addf(d, SUBJECT, kind, DOCTOR_FAILURE, advice,
-                    "%zu %s being deleted for more than 5 minutes: %" PRIstr "%s", s.n, s.n == 1 ? "is" : "are",
-                    STRARG(buf_str(&s.names)), s.n > MOST_NAMES ? ", ..." : "");
-    buf_done(&s.names);
+    *s = (struct stuck){ .d = d, .names = BUF_INIT(1 << 20) };
+    if (remote_list(d->host, res, ns, 500, note_stuck, s, &e) == 0 || is_not_found(e))
+        return 0;
+    return doctor_unreadable(d, SUBJECT, kind, &e, err);
+}
+
+static void tell_stuck(const struct stuck *s, const char *kind, const char *advice)
+{
+    doctor_addf(s->d, SUBJECT, kind, DOCTOR_FAILURE, advice,
+                "%zu %s being deleted for more than 5 minutes: %" PRIstr "%s", s->n, s->n == 1 ? "is" : "are",
+                STRARG(buf_str(&s->names)), s->n > MOST_NAMES ? ", ..." : "");
+}
+
+static int check_type(struct doctor *d, const struct fed_api_resource *f, struct error **err)
+{
+    struct kube_resource res = { str_of(f->group), str_of(f->version), str_of(f->plural), f->namespaced };
+    bool limited = f->namespaced && d->config && d->config->namespaced;
+    struct stuck s;
+    int r = find_stuck(d, &res, f->kind, limited ? d->ns : STR_NULL, &s, err);
+    if (r == 0 && s.n) {
+        _cleanup_free_ char *type = res_name(&res);
+        _cleanup_free_ char *advice = mem_printf(
+            "They wait for the clusters named here, or for a controller manager. Bring these back, or unjoin what is "
+            "gone for good, or leave it behind: kubectl annotate %s %s%s%s " FED_ORPHAN_UNREACHABLE_ANNOTATION "=0s",
+            type, doctor_word(s.first), s.first_ns[0] ? " -n " : "", s.first_ns[0] ? doctor_word(s.first_ns) : "");
+        tell_stuck(&s, f->kind, advice);
+    }
+    stuck_done(&s);
     return r;
 }
 
-static int check_objects(struct doctor *d, struct error **err)
+static int check_type_configs(struct doctor *d, struct error **err)
 {
-    for (size_t i = 0; i < d->n_types; i++) {
-        const struct fed_api_resource *f = &d->types[i]->federated;
-        struct kube_resource res = { str_of(f->group), str_of(f->version), str_of(f->plural), f->namespaced };
-        struct str ns = d->config && d->config->namespaced ? d->ns : STR_NULL;
-        int r = check_type(
-            d, &res, f->kind, f->namespaced ? ns : STR_NULL,
-            "They wait for the clusters named here. Bring these back; or leave them behind: kubectl annotate the object " FED_ORPHAN_UNREACHABLE_ANNOTATION
-            "=0s; or unjoin what is gone for good. Without a running controller "
-            "manager nothing is removed at all.",
-            err);
-        if (r < 0)
-            return r;
-    }
-    return 0;
+    struct stuck s;
+    int r = find_stuck(d, &res_type_configs, "FederatedTypeConfig", d->ns, &s, err);
+    if (r == 0 && s.n)
+        tell_stuck(&s, "FederatedTypeConfig",
+                   "They wait until their controllers are stopped: is the controller manager running?");
+    stuck_done(&s);
+    return r;
 }
 
-/* "<cluster>-xxxxx" with nothing but a token: what join makes. */
-static bool is_of_join(yyjson_val *secret, struct str *ret_cluster)
+static int check_namespaces(struct doctor *d, struct error **err)
 {
-    yyjson_val *data = json_get(secret, "data");
-    struct str name = json_path_str(secret, "metadata.name"), suffix;
-    return str_eqc(json_path_str(secret, "type"), "Opaque") && yyjson_obj_size(data) == 1 &&
-           json_get(data, FED_TOKEN_KEY) && str_rcut(name, '-', ret_cluster, &suffix) && suffix.n == 5;
+    struct stuck s;
+    int r = find_stuck(d, &res_namespaces, "Namespace", STR_NULL, &s, err);
+    if (r == 0 && s.n) {
+        _cleanup_free_ char *advice = mem_printf(
+            "Federated objects in them wait for their clusters. Conditions say what is left: kubectl get namespace %s "
+            "-o yaml",
+            doctor_word(s.first));
+        tell_stuck(&s, "Namespace", advice);
+    }
+    stuck_done(&s);
+    return r;
+}
+
+/* --- Secrets --- */
+
+/* Also of a KubeFedCluster that is invalid otherwise: its token is in use once that is mended. */
+static bool is_used(const struct doctor *d, struct str secret)
+{
+    for (size_t i = 0; i < d->n_clusters; i++)
+        if (str_eq(secret, json_path_str(yyjson_doc_get_root(d->clusters[i].kfc), "spec.secretRef.name")))
+            return true;
+    return false;
 }
 
 static int note_secret(void *arg, yyjson_val *secret)
 {
     struct stuck *s = arg;
-    struct str name = json_path_str(secret, "metadata.name"), cluster;
-    if (!is_of_join(secret, &cluster))
-        return 0;
-    for (size_t i = 0; i < s->d->n_clusters; i++)
-        if (s->d->clusters[i].spec && str_eqc(name, s->d->clusters[i].spec->secret_name))
-            return 0;
-    if (s->n++ < MOST_NAMES)
+    struct str name = json_path_str(secret, "metadata.name");
+    if (doctor_is_of_join(secret) && !is_used(s->d, name) && s->n++ < MOST_NAMES)
         buf_printf(&s->names, "%s%" PRIstr, s->names.n ? ", " : "", STRARG(name));
     return 0;
 }
@@ -100,31 +152,32 @@ static int check_secrets(struct doctor *d, struct error **err)
     struct stuck s = { .d = d, .names = BUF_INIT(1 << 20) };
     _cleanup_error_ struct error *e = NULL;
     int r = 0;
-    if (remote_list(d->host, &res_secrets, d->ns, 500, note_secret, &s, &e) < 0)
-        r = e->code == -ECANCELED ? error_move(err, &e, "%s", "") : 0; /* the right to list them is rare */
+    if (!d->knows_clusters)
+        doctor_add(d, SUBJECT, "Secrets", DOCTOR_UNKNOWN, "which clusters use them is not known", NULL);
+    else if (remote_list(d->host, &res_secrets, d->ns, 500, note_secret, &s, &e) < 0)
+        r = doctor_unreadable(d, SUBJECT, "Secrets", &e, err);
     else if (s.n)
         doctor_addf(d, SUBJECT, "Secrets", DOCTOR_WARNING,
                     "Delete them if nothing else uses them: they hold tokens of members.",
                     "%zu that look like join's and belong to no cluster: %" PRIstr "%s", s.n, STRARG(buf_str(&s.names)),
                     s.n > MOST_NAMES ? ", ..." : "");
-    buf_done(&s.names);
+    stuck_done(&s);
     return r;
 }
 
 int doctor_stuck(struct doctor *d, struct error **err)
 {
     size_t before = d->n_findings;
+    int r = 0;
     cli_progress(d->cli, "Looking for what does not go away");
-    int r = check_objects(d, err);
+    for (size_t i = 0; r == 0 && i < d->n_types; i++)
+        r = check_type(d, &d->types[i]->federated, err);
+    if (r == 0 && !d->knows_types)
+        doctor_add(d, SUBJECT, "deletions", DOCTOR_UNKNOWN, "which types there are is not known", NULL);
     if (r == 0)
-        r = check_type(d, &res_type_configs, "FederatedTypeConfig", d->ns,
-                       "They wait until their controllers are stopped: is the controller manager running?", err);
+        r = check_type_configs(d, err);
     if (r == 0 && !(d->config && d->config->namespaced))
-        r = check_type(
-            d, &res_namespaces, "Namespace", STR_NULL,
-            "kubectl get namespace -o yaml says in its conditions what is left in it; federated objects wait for their "
-            "clusters.",
-            err);
+        r = check_namespaces(d, err);
     if (r == 0)
         r = check_secrets(d, err);
     if (r == 0 && d->n_findings == before)

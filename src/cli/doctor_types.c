@@ -9,22 +9,36 @@
 struct reading {
     struct doctor *d;
     struct types served;
+    bool namespaces; /* the type "namespaces" is there to stay */
 };
+
+bool doctor_is_propagated(const struct doctor *d, const struct fed_type_config *c)
+{
+    return c->propagation_enabled && (c->target.namespaced || !(d->config && d->config->namespaced));
+}
+
+static bool is_deleted(yyjson_val *object)
+{
+    return !str_empty(json_path_str(object, "metadata.deletionTimestamp"));
+}
 
 static void check_running(struct doctor *d, const struct fed_type_config *c, yyjson_val *ftc)
 {
     int64_t generation = json_path_i64(ftc, "metadata.generation", 0);
     bool running = str_eqc(json_path_str(ftc, "status.propagationController"), FED_RUNNING);
     bool behind = json_path_i64(ftc, "status.observedGeneration", 0) < generation;
-    if (!c->propagation_enabled)
+    if (is_deleted(ftc))
+        doctor_add(d, SUBJECT, c->name, DOCTOR_WARNING, "it is being deleted",
+                   "It goes when the controller manager has stopped the controllers of the type.");
+    else if (!c->propagation_enabled)
         doctor_addf(d, SUBJECT, c->name, DOCTOR_WARNING,
                     "To switch it on again: kubefedctl enable, or set spec.propagation to Enabled.",
                     "propagation is disabled: %s objects are not looked at", c->federated.kind);
     else if (!running || behind)
-        doctor_add(
-            d, SUBJECT, c->name, DOCTOR_FAILURE,
-            running ? "the controller manager has not seen its last change" : "its sync controller is not running",
-            "The log of the controller manager says why; the type \"namespaces\" must be enabled for namespaced types.");
+        doctor_add(d, SUBJECT, c->name, DOCTOR_FAILURE,
+                   running ? "the controller manager has not seen its last change"
+                           : "its sync controller is not running",
+                   "The log of the controller manager says why; namespaced types want the type \"namespaces\".");
     else
         doctor_addf(d, SUBJECT, c->name, DOCTOR_OK, NULL, "%s is propagated", c->federated.kind);
 }
@@ -61,9 +75,11 @@ static int check_config(void *arg, yyjson_val *ftc)
     struct fed_type_config *c = NULL;
     _cleanup_error_ struct error *e = NULL;
     _cleanup_free_ char *name = str_dup(json_path_str(ftc, "metadata.name"));
+    r->namespaces |= strcmp(name, FED_NAMESPACES_FTC) == 0 && !is_deleted(ftc);
     if (fed_type_config_decode(ftc, &c, &e) < 0) {
-        doctor_addf(d, SUBJECT, name, DOCTOR_FAILURE, "Correct these fields: kubectl edit federatedtypeconfig.",
-                    "it is invalid: %s", error_msg(e));
+        _cleanup_free_ char *advice = mem_printf(
+            "Correct these fields: kubectl edit federatedtypeconfig {name} -n %" PRIstr, STRARG(d->ns));
+        doctor_addf(d, SUBJECT, name, DOCTOR_FAILURE, advice, "it is invalid: %s", error_msg(e));
         return 0;
     }
     if (d->config && d->config->namespaced && !c->target.namespaced) {
@@ -83,12 +99,12 @@ static bool same_type(const struct fed_api_resource *a, const struct fed_api_res
     return strcmp(a->plural, b->plural) == 0 && strcmp(a->group, b->group) == 0;
 }
 
-static void check_all(struct doctor *d)
+static void check_all(const struct reading *r)
 {
-    bool namespaces = false, namespaced = false;
+    struct doctor *d = r->d;
+    bool namespaced = false;
     for (size_t i = 0; i < d->n_types; i++) {
         const struct fed_type_config *a = d->types[i];
-        namespaces |= strcmp(a->name, FED_NAMESPACES_FTC) == 0;
         namespaced |= a->target.namespaced && a->propagation_enabled;
         for (size_t k = i + 1; k < d->n_types; k++)
             if (same_type(&a->federated, &d->types[k]->federated))
@@ -97,7 +113,7 @@ static void check_all(struct doctor *d)
                             "\"%s\" uses the same federated type %s.%s", d->types[k]->name, a->federated.plural,
                             a->federated.group);
     }
-    if (namespaced && !namespaces && !(d->config && d->config->namespaced))
+    if (namespaced && !r->namespaces)
         doctor_add(d, SUBJECT, FED_NAMESPACES_FTC, DOCTOR_FAILURE,
                    "the type \"namespaces\" is not enabled, and no namespaced type is propagated without it",
                    "kubefedctl enable namespaces");
@@ -113,10 +129,13 @@ int doctor_types(struct doctor *d, struct error **err)
     int k = types_read(d->host, &r.served, &e);
     if (k < 0)
         k = doctor_unreadable(d, SUBJECT, "discovery", &e, err);
-    if (k == 0 && remote_list(d->host, &res_type_configs, d->ns, 500, check_config, &r, &e) < 0)
-        k = doctor_unreadable(d, SUBJECT, "FederatedTypeConfigs", &e, err);
-    else if (k == 0)
-        check_all(d);
+    if (k == 0) {
+        d->knows_types = remote_list(d->host, &res_type_configs, d->ns, 500, check_config, &r, &e) == 0;
+        if (d->knows_types)
+            check_all(&r);
+        else
+            k = doctor_unreadable(d, SUBJECT, "FederatedTypeConfigs", &e, err);
+    }
     types_done(&r.served);
     return k;
 }

@@ -5,6 +5,7 @@
 
 #define MAX_BODY ((size_t)64 << 20)
 #define USER_AGENT "kubefedctl"
+#define EMPTY_PAGES_MAX 100u
 
 const struct kube_resource res_namespaces = { STR(""), STR("v1"), STR("namespaces"), false };
 const struct kube_resource res_service_accounts = { STR(""), STR("v1"), STR("serviceaccounts"), true };
@@ -166,7 +167,7 @@ void remote_explain(const struct remote *r, const char *right, struct error **e)
             "%s: the %s does not accept the credentials of the user \"%s\": renew the token or certificate in the "
             "kubeconfig",
             old->msg, r->where, user);
-    else if (r->config->exec && str_has_prefix(str_of(old->msg), STR("exec")))
+    else if (r->config->exec && str_contains(str_of(old->msg), STR("getting credentials: ")))
         error_set(e, code,
                   "no credentials for the %s: %s. Check the exec plugin \"%s\" of the user \"%s\" in the kubeconfig",
                   r->where, old->msg, r->config->exec->command, user);
@@ -294,6 +295,8 @@ int remote_list(struct remote *r, const struct kube_resource *res, struct str ns
                 int (*fn)(void *arg, yyjson_val *item), void *arg, struct error **err)
 {
     _cleanup_buf_ struct buf query = BUF_INIT(MAX_BODY);
+    _cleanup_free_ char *before = NULL; /* a server that goes in circles must not keep us */
+    unsigned empty = 0;
     struct remote_request req = { .method = "GET", .resource = res, .ns = ns };
     buf_printf(&query, "limit=%u", limit);
     for (;;) {
@@ -313,9 +316,16 @@ int remote_list(struct remote *r, const struct kube_resource *res, struct str ns
         struct str next = json_path_str(root, "metadata.continue");
         if (str_empty(next))
             return 0;
+        empty = yyjson_arr_size(json_get(root, "items")) ? 0 : empty + 1;
+        if (empty > EMPTY_PAGES_MAX)
+            return error_set(err, -EPROTO, "the %s lists nothing and does not come to an end", r->where);
         buf_reset(&query);
         buf_printf(&query, "limit=%u&continue=", limit);
         buf_add_urlencoded(&query, next);
+        if (str_eqc(buf_str(&query), before ? before : ""))
+            return error_set(err, -EPROTO, "the %s gives the same page of a list again and again", r->where);
+        free(before);
+        before = str_dup(buf_str(&query));
     }
 }
 

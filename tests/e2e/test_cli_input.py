@@ -1,6 +1,8 @@
 """Bad input and bad surroundings of kubefedctl: kubeconfigs, credential plugins, rights, malformed YAML, clusters that
 are down (api-and-cli.md 2.6, 3.1, A-57). Every failure says what and where, shows no secret, and ends with 255."""
 import base64
+import http.server
+import itertools
 import json
 import os
 import socket
@@ -10,7 +12,7 @@ import time
 
 import faults
 from cli_cases import error_of, grant, interrupt, kubeconfig, must, must_begin, must_say, real, start, weak_token, write
-from harness import Skip, eventually, expect, k, run_ctl, slowness, test
+from harness import Skip, eventually, expect, k, kubeconfig_with, run_ctl, slowness, test
 
 
 # ---- rights
@@ -282,10 +284,11 @@ def a_plugin_gives_the_credentials(t):
 def a_plugin_that_fails_is_told(t):
     for script, text in (("echo 'log in first' >&2; exit 3", "failed with exit code 3"), ("echo garbage", "no JSON"),
                          ("echo '{}'", "no ExecCredential"), ("kill -9 $$", "sh"), ("true", "sh"),
-                         (f"echo '{credential('')}'", "sh"), ("head -c 10000000 /dev/zero", "sh")):
+                         (f"echo '{credential('')}'", "sh"), ("head -c 10000000 /dev/zero 2>/dev/null", "sh")):
         result = run_ctl(t.env, "enable", "configmaps", kubeconfig=with_plugin(t, script))
         error = error_of(result)
-        assert "credentials" in error and text in error and 'context "host"' in error, f"{script}: {error}"
+        assert "no credentials for the host cluster" in error and "Check the exec plugin" in error, error
+        assert text in error and 'context "host"' in error, f"{script}: {error}"
         expect("log in first" in result.stderr, "log in first" in script, f"stderr of the plugin in {result.stderr}")
     path = with_plugin(t, "true", command="no-such-plugin", installHint="get it from example.com")
     result = run_ctl(t.env, "enable", "configmaps", kubeconfig=path)
@@ -342,3 +345,40 @@ def in_a_pod_the_service_account_is_used(t):
     t.host.create(k.CONFIGMAPS, plane.namespace, {"metadata": {"name": "here"}})
     result = in_pod("federate", "configmaps", "here", "-o", "yaml")
     assert f"  namespace: {plane.namespace}\n" in must(result).stdout, result.stdout
+
+
+class Circle(http.server.BaseHTTPRequestHandler):
+    """A host whose lists never end."""
+    items, token = [], "x"
+
+    def do_GET(self):
+        token = self.token() if callable(self.token) else self.token
+        body = json.dumps({"kind": "List", "apiVersion": "v1", "metadata": {"continue": token}, "items": self.items}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments):
+        pass
+
+
+@test()
+def a_list_that_never_ends_is_an_error(t):
+    numbers = itertools.count()
+    for name, token, text in (("same", "x", "the same page of a list again and again"),
+                              ("empty", staticmethod(lambda: f"t{next(numbers)}"), "does not come to an end")):
+        handler = type(name, (Circle,), {"token": token})
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        t.cleanup(server.server_close), t.cleanup(server.shutdown)
+
+        def change(config, port=server.server_address[1]):
+            entry = next(c["cluster"] for c in config["clusters"] if c["name"] == "host")
+            entry.clear()
+            entry["server"] = f"http://127.0.0.1:{port}"
+        path = kubeconfig_with(t.env, t.env.folder, t.unique("kubeconfig"), change)
+        result = run_ctl(t.env, "status", "--host-cluster-context", "host", kubeconfig=path, timeout=20)
+        expect(result.returncode, 255, f"exit status {result.stderr}")
+        assert text in result.stderr, result.stderr

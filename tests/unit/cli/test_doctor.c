@@ -66,8 +66,20 @@ static void locks(void **state)
           DOCTOR_OK, "pod_1 leads, renewed 5s ago" },
         { "{\"holderIdentity\":\"pod_1\",\"leaseDurationSeconds\":15,\"renewTime\":\"2026-11-23T19:00:20Z\"}",
           DOCTOR_OK, "pod_1 leads, renewed 0s ago" }, /* clocks */
+        { "{\"holderIdentity\":\"pod_1\",\"leaseDurationSeconds\":15,\"renewTime\":\"2026-11-23T18:59:45Z\"}",
+          DOCTOR_OK, "pod_1 leads, renewed 15s ago" },
+        { "{\"holderIdentity\":\"pod_1\",\"leaseDurationSeconds\":15,\"renewTime\":\"2026-11-23T18:59:44Z\"}",
+          DOCTOR_WARNING, "pod_1 leads, renewed 16s ago" },
+        { "{\"holderIdentity\":\"pod_1\",\"leaseDurationSeconds\":15,\"renewTime\":\"2026-11-23T18:59:30Z\"}",
+          DOCTOR_WARNING, "pod_1 leads, renewed 30s ago" },
         { "{\"holderIdentity\":\"pod_1\",\"leaseDurationSeconds\":15,\"renewTime\":\"2026-11-23T18:59:29Z\"}",
           DOCTOR_FAILURE, "pod_1 leads, renewed 31s ago" },
+        /* A lease that never ends is none. */
+        { "{\"holderIdentity\":\"pod_1\",\"leaseDurationSeconds\":9223372036854775807,"
+          "\"renewTime\":\"2020-11-24T19:00:00Z\"}",
+          DOCTOR_FAILURE, "pod_1 leads, renewed 6y ago" },
+        { "{\"holderIdentity\":[1],\"leaseDurationSeconds\":\"x\",\"renewTime\":7}", DOCTOR_FAILURE,
+          "nobody leads: the last leader gave the lock back" },
         { "{\"holderIdentity\":\"pod_1\",\"leaseDurationSeconds\":-1,\"renewTime\":\"2026-11-23T18:00:00Z\"}",
           DOCTOR_FAILURE, "pod_1 leads, renewed 60m ago" },
         { "{\"holderIdentity\":\"\",\"renewTime\":\"2026-11-23T18:59:55Z\"}", DOCTOR_FAILURE,
@@ -104,9 +116,138 @@ static void schemas(void **state)
     assert_false(doctor_schema_has(NULL, STR("v1"), "spec.proxyURL"));
 }
 
+static yyjson_doc *parsed(const char *text)
+{
+    yyjson_doc *doc = NULL;
+    struct error *err = NULL;
+    assert_ok(json_parse(str_of(text), &doc, &err), err);
+    return doc;
+}
+
+/* What was made as v1beta1 may keep what its schema does not name. */
+static void schemas_that_keep_everything(void **state)
+{
+    _cleanup_json_ yyjson_doc *keeps = parsed(
+        "{\"spec\":{\"preserveUnknownFields\":true,\"versions\":[{\"name\":\"v1\"}]}}");
+    _cleanup_json_ yyjson_doc *prunes = parsed(
+        "{\"spec\":{\"preserveUnknownFields\":false,\"versions\":[{\"name\":\"v1\"}]}}");
+    _cleanup_json_ yyjson_doc *garbage = parsed(
+        "{\"spec\":{\"preserveUnknownFields\":\"yes\",\"versions\":{\"name\":\"v1\"}}}");
+    (void)state;
+    assert_true(doctor_schema_has(yyjson_doc_get_root(keeps), STR("v1"), "spec.proxyURL"));
+    assert_false(doctor_schema_has(yyjson_doc_get_root(prunes), STR("v1"), "spec.proxyURL"));
+    assert_false(doctor_schema_has(yyjson_doc_get_root(garbage), STR("v1"), "spec.proxyURL"));
+}
+
+static void stale_probes(void **state)
+{
+    static const struct {
+        int64_t period_s, stale_s;
+    } rows[] = { { 1, 300 }, { 10, 300 }, { 100, 300 }, { 101, 303 }, { 600, 1800 }, { 9000000000, 27000000000 } };
+    (void)state;
+    assert_int_equal(doctor_stale_after(NULL), 300);
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct fed_config config = { .health_period_ns = rows[i].period_s * 1000000000 };
+        assert_int_equal(doctor_stale_after(&config), rows[i].stale_s);
+    }
+}
+
+static void loopback(void **state)
+{
+    static const char *const on[] = { "https://localhost:6443", "https://127.0.0.1", "http://127.8.0.1:8080/x",
+                                      "https://[::1]:6443",     "https://0.0.0.0:1", "https://kind.localhost" };
+    static const char *const off[] = {
+        "https://10.0.0.1:6443", "https://localhost.example.com", "https://[fd00::1]:6443", "https://api", "", "no url"
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(on); i++)
+        if (!doctor_is_loopback(on[i]))
+            fail_msg("%s is on loopback", on[i]);
+    for (size_t i = 0; i < ARRAY_SIZE(off); i++)
+        if (doctor_is_loopback(off[i]))
+            fail_msg("%s is not on loopback", off[i]);
+}
+
+static void secrets_of_join(void **state)
+{
+    static const struct {
+        const char *secret;
+        bool is;
+    } rows[] = {
+        { "{\"type\":\"Opaque\",\"metadata\":{\"name\":\"member1-x7k2p\"},\"data\":{\"token\":\"eA==\"}}", true },
+        { "{\"type\":\"Opaque\",\"metadata\":{\"name\":\"a-b.c-x7k2p\"},\"data\":{\"token\":\"eA==\"}}", true },
+        { "{\"type\":\"Opaque\",\"metadata\":{\"name\":\"member1-x7k2\"},\"data\":{\"token\":\"eA==\"}}", false },
+        { "{\"type\":\"Opaque\",\"metadata\":{\"name\":\"x7k2p\"},\"data\":{\"token\":\"eA==\"}}", false },
+        { "{\"type\":\"Opaque\",\"metadata\":{\"name\":\"m-x7k2p\"},\"data\":{\"token\":\"eA==\",\"more\":\"\"}}",
+          false },
+        { "{\"type\":\"Opaque\",\"metadata\":{\"name\":\"m-x7k2p\"},\"data\":{\"password\":\"eA==\"}}", false },
+        { "{\"type\":\"kubernetes.io/service-account-token\",\"metadata\":{\"name\":\"m-x7k2p\"},"
+          "\"data\":{\"token\":\"eA==\"}}",
+          false },
+        { "{\"type\":1,\"metadata\":[],\"data\":\"token\"}", false },
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        _cleanup_json_ yyjson_doc *doc = parsed(rows[i].secret);
+        if (doctor_is_of_join(yyjson_doc_get_root(doc)) != rows[i].is)
+            fail_msg("%s", rows[i].secret);
+    }
+    assert_false(doctor_is_of_join(NULL));
+}
+
+/* Commands are copied into shells. */
+static void names_in_commands(void **state)
+{
+    static const char *const names[] = { "member1", "x; reboot", "", "$(x)", "a\nb", "-f" };
+    struct doctor d = { 0 };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        doctor_add(&d, "A", names[i], DOCTOR_WARNING, "m", "first {name}, then {name} --force");
+    assert_int_equal(d.n_findings, ARRAY_SIZE(names));
+    for (size_t i = 0; i < d.n_findings; i++) {
+        assert_string_equal(d.findings[i].advice,
+                            i == 0 ? "first member1, then member1 --force" : "first NAME, then NAME --force");
+        free(d.findings[i].name);
+        free(d.findings[i].message);
+        free(d.findings[i].advice);
+    }
+    free(d.findings);
+}
+
+static void findings_stand_with_their_subject(void **state)
+{
+    static const char *const order[] = { "a1", "a2", "a3", "b1", "b2", "c1" };
+    struct doctor d = { 0 };
+    (void)state;
+    doctor_add(&d, "A", "a1", DOCTOR_OK, "m", NULL);
+    doctor_add(&d, "A", "a2", DOCTOR_OK, "m", NULL);
+    doctor_add(&d, "B", "b1", DOCTOR_OK, "m", NULL);
+    doctor_add(&d, "C", "c1", DOCTOR_OK, "m\033[2J", "do\ait");
+    doctor_add(&d, "A", "a3", DOCTOR_OK, "m", NULL);
+    doctor_add(&d, "B", "b2", DOCTOR_OK, "m", NULL);
+    assert_int_equal(d.n_findings, ARRAY_SIZE(order));
+    for (size_t i = 0; i < d.n_findings; i++) {
+        assert_string_equal(d.findings[i].name, order[i]);
+        assert_null(strchr(d.findings[i].message, 033));
+        assert_true(!d.findings[i].advice || !strchr(d.findings[i].advice, '\a'));
+        free(d.findings[i].name);
+        free(d.findings[i].message);
+        free(d.findings[i].advice);
+    }
+    free(d.findings);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(ends), cmocka_unit_test(versions), cmocka_unit_test(locks),
-                                        cmocka_unit_test(schemas) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(ends),
+                                        cmocka_unit_test(versions),
+                                        cmocka_unit_test(locks),
+                                        cmocka_unit_test(schemas),
+                                        cmocka_unit_test(schemas_that_keep_everything),
+                                        cmocka_unit_test(stale_probes),
+                                        cmocka_unit_test(loopback),
+                                        cmocka_unit_test(secrets_of_join),
+                                        cmocka_unit_test(names_in_commands),
+                                        cmocka_unit_test(findings_stand_with_their_subject) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
