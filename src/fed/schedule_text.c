@@ -1,0 +1,178 @@
+/* The words of a schedule: why a cluster got its number, and what in a preference cannot be fulfilled. See schedule.h. */
+#include <stdlib.h>
+
+#include "base/rtime.h"
+#include "fed/schedule.h"
+
+static void add_duration(struct buf *out, int64_t seconds)
+{
+    char text[32];
+
+    duration_format(MIN(seconds, INT64_MAX / NSEC_PER_SEC) * NSEC_PER_SEC, text);
+    buf_addz(out, text);
+}
+
+/* --- why --- */
+
+static int64_t sum_of_weights(const struct fed_schedule *s)
+{
+    int64_t sum = 0;
+
+    for (size_t i = 0; i < s->n; i++)
+        if (s->shares[i].role == FED_ROLE_CANDIDATE)
+            sum += s->shares[i].weight;
+    return sum;
+}
+
+static void add_weight(const struct fed_schedule_input *in, const struct fed_schedule *s, size_t i, struct buf *out)
+{
+    const struct fed_schedule_cluster *c = &in->clusters[i];
+    int64_t sum = sum_of_weights(s);
+
+    if (in->preference->strategy == FED_BY_FREE_RESOURCES) {
+        int64_t bound = c->has_pods ? c->pods.bound : 0;
+
+        buf_printf(out, "room for %lld", (long long)(bound + c->room));
+        if (bound > 0)
+            buf_printf(out, ", %lld of them used by it", (long long)bound);
+        if (s->shares[i].weight == 0 && bound + c->room > 0)
+            buf_addz(out, "; no weight");
+    } else if (s->shares[i].weight == 0) {
+        buf_addz(out, "no weight");
+    } else {
+        buf_printf(out, "weight %lld of %lld", (long long)s->shares[i].weight, (long long)sum);
+    }
+}
+
+static void add_limits(const struct fed_schedule_input *in, const struct fed_schedule_share *share,
+                       const struct fed_schedule_cluster *c, struct buf *out)
+{
+    bool by_room = in->preference->strategy == FED_BY_FREE_RESOURCES;
+
+    if (share->max >= 0 && share->wanted >= share->max)
+        buf_printf(out, "; at most %lld (maxReplicas)", (long long)share->max);
+    if (share->min > 0 && share->wanted <= share->min)
+        buf_printf(out, "; at least %lld (minReplicas)", (long long)share->min);
+    if (share->set_limit || (by_room && c->has_limit))
+        buf_printf(out, "; more than %lld could not be scheduled there",
+                   (long long)(share->set_limit ? share->limit : c->limit));
+    else if (!by_room && share->has_capacity)
+        buf_printf(out, "; %lld of %lld could not be scheduled", (long long)c->pods.unschedulable,
+                   (long long)c->replicas);
+    if (share->overflow > 0)
+        buf_printf(out, "; %lld more wait there for room", (long long)share->overflow);
+    if (!in->preference->rebalance && share->has_current && share->current > 0 && share->wanted >= share->current)
+        buf_printf(out, "; keeps the %lld it has", (long long)share->current);
+}
+
+static void add_restraint(const struct fed_schedule *s, const struct fed_schedule_share *share, struct buf *out)
+{
+    if (share->replicas == share->wanted)
+        return;
+    if (s->tolerated)
+        buf_printf(out, "; %lld would be better, but too little to move anything", (long long)share->wanted);
+    else
+        buf_printf(out, "; on the way to %lld (maxMoved)", (long long)share->wanted);
+}
+
+void fed_schedule_why(const struct fed_schedule_input *in, const struct fed_schedule *s, size_t i, struct buf *out)
+{
+    const struct fed_schedule_share *share = &s->shares[i];
+    const struct fed_schedule_cluster *c = &in->clusters[i];
+
+    switch (share->role) {
+    case FED_ROLE_UNSELECTED: buf_addz(out, "not selected by the clusterSelectors of object and namespace"); return;
+    case FED_ROLE_LOST:
+        buf_addz(out, "not ready for ");
+        add_duration(out, c->since_s);
+        if (share->replicas > 0)
+            buf_printf(out, "; %lld of its replicas still wait to be moved (maxMoved)", (long long)share->replicas);
+        else if (c->has_previous && c->previous > 0)
+            buf_printf(out, "; its %lld go to the others", (long long)c->previous);
+        return;
+    case FED_ROLE_HELD:
+        buf_addz(out, "not ready for ");
+        add_duration(out, c->since_s);
+        buf_addz(out, "; keeps its replicas for another ");
+        add_duration(out, share->left_s);
+        return;
+    case FED_ROLE_RETURNING:
+        buf_addz(out, "ready again, used in ");
+        add_duration(out, share->left_s);
+        return;
+    case FED_ROLE_UNSEEN:
+        buf_addz(out, c->observed ? "its nodes cannot be seen; keeps what it has"
+                                  : "its workloads cannot be seen; keeps what it has");
+        return;
+    case FED_ROLE_NO_PREFERENCE: buf_addz(out, "no preference for it, and none for \"*\""); return;
+    case FED_ROLE_CANDIDATE:
+        add_weight(in, s, i, out);
+        add_limits(in, share, c, out);
+        add_restraint(s, share, out);
+        return;
+    }
+}
+
+/* --- doubts --- */
+
+static void doubt(struct buf *out, const char *fmt, ...) _printf_(2, 3);
+static void doubt(struct buf *out, const char *fmt, ...)
+{
+    va_list ap;
+
+    if (out->n)
+        buf_addz(out, ", ");
+    va_start(ap, fmt);
+    buf_vprintf(out, fmt, ap);
+    va_end(ap);
+}
+
+static int compare(const void *name, const void *cluster)
+{
+    return str_cmp(*(const struct str *)name, ((const struct fed_schedule_cluster *)cluster)->name);
+}
+
+static void doubt_names(const struct fed_schedule_input *in, struct buf *out)
+{
+    const struct fed_preference *p = in->preference;
+
+    for (size_t i = 0; i < p->n_clusters; i++) {
+        struct str name = str_of(p->clusters[i].name);
+
+        if (!str_eqc(name, "*") &&
+            (in->n == 0 || !bsearch(&name, in->clusters, in->n, sizeof(in->clusters[0]), compare)))
+            doubt(out, "spec.clusters[%.*s]: there is no such cluster", (int)MIN(name.n, (size_t)64), name.p);
+    }
+}
+
+void fed_schedule_doubts(const struct fed_schedule_input *in, struct buf *out)
+{
+    const struct fed_preference *p = in->preference;
+    int64_t least = 0, most = 0, weights = 0;
+    bool bounded = true, any = false;
+
+    doubt_names(in, out);
+    for (size_t i = 0; i < in->n; i++) {
+        const struct fed_preference_cluster *c = fed_preference_for(p, in->clusters[i].name);
+
+        if (!c || !in->clusters[i].selected || !in->clusters[i].ready)
+            continue;
+        any = true;
+        least += c->min;
+        weights += c->weight;
+        bounded &= c->max >= 0 || c->weight == 0;
+        most += c->weight == 0 ? c->min : MAX(c->max, (int64_t)0);
+    }
+    if (in->n && !any && p->total > 0)
+        doubt(out, "spec.clusters: no ready cluster has a preference, so that nothing is placed");
+    else if (least > p->total)
+        doubt(out, "spec.clusters: the minReplicas of the ready clusters add up to %lld, more than totalReplicas, %lld",
+              (long long)least, (long long)p->total);
+    else if (any && weights == 0 && least < p->total)
+        doubt(out,
+              "spec.clusters: no ready cluster has a weight, so that only the minReplicas, %lld of %lld, are placed",
+              (long long)least, (long long)p->total);
+    else if (any && bounded && most < p->total)
+        doubt(out, "spec.clusters: the maxReplicas of the ready clusters add up to %lld, less than totalReplicas, %lld",
+              (long long)most, (long long)p->total);
+}

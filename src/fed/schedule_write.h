@@ -1,0 +1,36 @@
+/*
+ * Shares as a federated object and a preference show them: placement and overrides (controllers.md 8.6), status and conditions.
+ */
+#ifndef FED_SCHEDULE_WRITE_H
+#define FED_SCHEDULE_WRITE_H
+
+#include "fed/schedule.h"
+
+/* The number that a cluster has in the federated object: it is placed there by name, and the override of the replica count is a
+ * number. `path` is the JSON pointer of the count ("/spec/replicas"). */
+bool fed_schedule_previous(yyjson_val *fed_object, struct str cluster, struct str path, int64_t *ret);
+
+/* Appends the JSON patch (RFC 6902) of spec.placement.clusters and spec.overrides that makes the shares of `s` those of the object, with
+ * metadata.resourceVersion as precondition (409 when it changed), and returns 1; 0 when the object has them already. Overrides of others and their order
+ * stay, new clusters follow in order of their names (Q-41). -EINVAL: the overrides cannot be understood (duplicates, forbidden
+ * paths). */
+int fed_schedule_patch(struct buf *out, yyjson_val *fed_object, struct str path, const struct fed_schedule_input *in,
+                       const struct fed_schedule *s, struct error **err);
+
+/* What a preference's status says. */
+struct fed_schedule_report {
+    int64_t generation, now;
+    const char *reason; /* of the condition Scheduled; "Scheduled": True, all others: False */
+    struct str message;
+    const char *doubts_reason; /* of the condition Valid; "Valid": True */
+    struct str doubts;
+    const struct fed_schedule_input *input; /* with the schedule, or NULL: the clusters stay as they are */
+    const struct fed_schedule *schedule;
+};
+/* Appends {"status": ...}, a merge patch, and returns true; false when `rsp` says all that already. */
+bool fed_schedule_status_patch(struct buf *out, yyjson_val *rsp, const struct fed_schedule_report *report);
+
+/* What the status remembers about a cluster. now: seconds since the epoch. */
+void fed_schedule_recall(yyjson_val *rsp, int64_t now, struct fed_schedule_cluster *c);
+
+#endif
