@@ -166,6 +166,7 @@ KINDS = {
     "persistentvolumes": "PersistentVolume", "ingresses": "Ingress",
     "validatingwebhookconfigurations": "ValidatingWebhookConfiguration",
     "mutatingwebhookconfigurations": "MutatingWebhookConfiguration",
+    "replicaschedulingpreferences": "ReplicaSchedulingPreference",
 }
 
 

@@ -20,7 +20,7 @@ static void fill_views(const struct plan_world *w, const struct plan_live *live,
         views[i] = (struct fed_cluster_view){ .name = str_of(c->name),
                                               .labels = json_path(kfc, "metadata.labels"),
                                               .ready = c->ready,
-                                              .unready_since = c->ready ? 0 : fed_cluster_unready_since(kfc) };
+                                              .unready_since = c->ready ? 0 : fed_cluster_since(kfc) };
         if (!c->member) {
             views[i].store_status = FED_STATUS_CLIENT_RETRIEVAL_FAILED;
             views[i].store_error = c->problem ? str_of(c->problem) : STR("the cluster is not ready");

@@ -61,8 +61,7 @@ static void fill_entry(struct cluster_entry *e, const struct cluster *c)
     if (json_parse(kube_object_body(c->object), &doc, NULL) < 0)
         return;
     yyjson_val *root = yyjson_doc_get_root(doc), *labels = json_path(root, "metadata.labels");
-    if (!c->ready)
-        e->unready_since = fed_cluster_unready_since(root);
+    e->since = fed_cluster_since(root);
     if (!yyjson_is_obj(labels))
         return;
     _cleanup_json_mut_ yyjson_mut_doc *copy = json_mut_doc_of(labels);

@@ -35,7 +35,7 @@ struct cluster_entry {
     char *name;
     yyjson_doc *labels_doc; /* its root is metadata.labels; NULL: none */
     bool ready;
-    int64_t unready_since; /* !ready: seconds since the epoch, or 0 */
+    int64_t since; /* it became ready, or not: seconds since the epoch, or 0 */
 };
 struct cluster_snapshot {
     unsigned refs;

@@ -57,6 +57,16 @@ static void start_shared(struct manager *m, struct kube_client *host)
                                                                 .arg = m });
 }
 
+static void start_scheduling(struct manager *m)
+{
+    m->scheduling = scheduling_start(&(struct scheduling_config){
+        .env = &m->env,
+        .lost_after_ms = (uint64_t)(m->config->unavailable_delay_ns / NSEC_PER_MS),
+        .return_after_ms = (uint64_t)(m->config->available_delay_ns / NSEC_PER_MS),
+    });
+    m->env.watcher = scheduling_watcher(m->scheduling);
+}
+
 static int64_t heartbeat_s(const struct fed_config *config)
 {
     int64_t period = MAX(config->health_period_ns / (1000 * NSEC_PER_MS), (int64_t)1);
@@ -92,8 +102,12 @@ struct manager *manager_start(struct kube_client *host, const struct fed_config 
         .heartbeat_s = heartbeat_s(config),
         .by_age_of_report = !behavior->consecutive_probes,
     });
+    if (config->push_reconciler && config->scheduler_preferences)
+        start_scheduling(m);
     if (config->push_reconciler)
         m->types = type_configs_start(&m->env);
+    if (m->scheduling)
+        scheduling_set_types(m->scheduling, m->types);
     return m;
 }
 
@@ -102,6 +116,7 @@ void manager_free(struct manager *m)
     if (!m)
         return;
     type_configs_free(m->types);
+    scheduling_free(m->scheduling);
     health_free(m->health);
     autoscalers_free(m->env.autoscalers);
     removals_free(m->env.removals);

@@ -4,6 +4,7 @@
 
 #include "controllers/health.h"
 #include "controllers/manager.h"
+#include "controllers/scheduling.h"
 #include "controllers/typeconfigs.h"
 
 struct manager {
@@ -11,7 +12,8 @@ struct manager {
     struct fed_config *config;
     char *system_namespace;
     struct health *health;
-    struct type_configs *types; /* NULL when the push reconciler is switched off */
+    struct scheduling *scheduling; /* NULL when the feature gate is closed */
+    struct type_configs *types;    /* NULL when the push reconciler is switched off */
 };
 
 #endif

@@ -86,6 +86,8 @@ void manager_metrics(const struct manager *m, struct buf *out)
     buf_printf(out, "kubefed_versions_pending %zu\n", version_store_pending(m->env.versions));
     if (m->types)
         type_configs_metrics(m->types, out);
+    if (m->scheduling)
+        scheduling_metrics(m->scheduling, out);
     requests_metrics(m, out);
     process_metrics(out);
 }

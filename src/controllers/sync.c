@@ -157,6 +157,7 @@ static void try_open(void *arg)
     sync_enqueue_all(s);
     enqueue_all_member_objects(s);
     service_status_enqueue_all(s->service_status);
+    sync_tell_watcher(s, STR_NULL);
 }
 
 void sync_poke(struct sync *s)
@@ -178,6 +179,7 @@ static void on_object(void *arg, struct kube_object *old, struct kube_object *no
     if (old && now && old->generation == now->generation && old->deleting == now->deleting &&
         str_eq(kube_object_uid(old), kube_object_uid(now)) && has_finalizer(now))
         return; /* status or metadata only (P-08) */
+    sync_tell_watcher(s, kube_object_key(kube_object_either(now, old)));
     if (!now && old && sync_vanished(old)) {
         kube_object_unref(map_remove(&s->vanished, kube_object_key(old)));
         map_put(&s->vanished, kube_object_key(old), kube_object_ref(old));

@@ -14,6 +14,15 @@
 #include "fed/typeconfig.h"
 #include "kube/events.h"
 
+struct sync;
+/* Told about what scheduling of replicas depends on: federated objects, and the labelled objects in members. */
+struct sync_watcher {
+    /* key: of the federated object; empty: everything of this type may have changed, or it
+     * begins; s NULL: a type has ended. */
+    void (*fn)(void *arg, struct sync *s, struct str key);
+    void *arg;
+};
+
 struct sync_env {
     struct kube_client *host;
     struct clusters *clusters;
@@ -21,6 +30,7 @@ struct sync_env {
     struct version_store *versions;
     struct removals *removals;
     struct autoscalers *autoscalers; /* NULL: replica counts are not left to them */
+    struct sync_watcher *watcher;    /* NULL: replicas are not scheduled */
     struct event_recorder *events;
     const char *system_namespace;
     bool namespace_scoped; /* only system_namespace is handled */
@@ -31,7 +41,6 @@ struct sync_env {
     uint64_t unavailable_delay_ms; /* from a cluster becoming unready to its objects showing it */
 };
 
-struct sync;
 /* type is copied. env must outlive the controller. */
 struct sync *sync_start(const struct sync_env *env, const struct fed_type_config *type);
 /* Ends at once: running requests are cancelled, nothing is cleaned up in members. */
@@ -50,5 +59,25 @@ void sync_fights_metrics(const struct sync *s, struct buf *out);
 uint64_t sync_repairs(const struct sync *s);
 /* Version records were loaded, or namespaces became known: what waited for them may run. */
 void sync_poke(struct sync *s);
+
+/* --- for scheduling (controllers/scheduling.h) --- */
+
+const struct fed_type_config *sync_type(const struct sync *s);
+/* Its objects have a replica count, and what scheduling needs of them is in the caches. */
+bool sync_is_schedulable(const struct sync *s);
+/* Its caches are being filled, or a member is asked whether its objects have a replica count. */
+bool sync_is_starting(const struct sync *s);
+/* Every ready member's cache has had its first answer, good or bad. */
+bool sync_is_settled(const struct sync *s);
+bool sync_is_open(const struct sync *s); /* its caches are complete */
+struct kube_object *sync_object(const struct sync *s, struct str key); /* the federated object; borrowed, or NULL */
+/* Path of the federated object on the host. Owned. */
+char *sync_object_path(const struct sync *s, struct str key);
+/* The answer to a write of a federated object by somebody else than the sync controller itself. */
+void sync_learn_object(struct sync *s, yyjson_val *live);
+/* Can the objects of that member be seen at all? */
+bool sync_sees(const struct sync *s, struct str cluster);
+/* The labelled target object in a member; borrowed, or NULL. Its body is a projection with `schedule`. */
+struct kube_object *sync_target(const struct sync *s, struct str cluster, struct str key);
 
 #endif

@@ -150,6 +150,9 @@ void sync_settle(struct sync *s, const struct sync_member *m, struct str key, st
 void sync_unsettle(struct sync *s, struct str cluster); /* the cluster's connection ends */
 void sync_fights_stop(struct sync *s);
 
+/* sync_schedule.c: what scheduling sees of a type */
+void sync_tell_watcher(struct sync *s, struct str key); /* STR_NULL: everything */
+
 /* sync_scale.c: replica counts that belong to a member */
 void sync_scale_start(struct sync *s);
 void sync_scale_stop(struct sync *s);

@@ -107,6 +107,12 @@ static void note_scaling(struct sync_member *m, struct kube_object *old, struct 
 
 /* --- events --- */
 
+static bool is_schedules_alone(const struct sync *s, const struct kube_object *old, const struct kube_object *now)
+{
+    return sync_is_schedulable(s) && same_generation(old, now) &&
+           fed_member_same_but_schedule(kube_object_body(old), kube_object_body(now));
+}
+
 static void on_change(void *arg, struct kube_object *old, struct kube_object *now)
 {
     struct sync_member *m = arg;
@@ -117,6 +123,9 @@ static void on_change(void *arg, struct kube_object *old, struct kube_object *no
     if (old && now && only_version_differs(old, now))
         return; /* its status moved; nothing here depends on that */
     _cleanup_free_ char *key = sync_fed_key(s, kube_object_key(kube_object_either(now, old)));
+    sync_tell_watcher(s, str_of(key));
+    if (old && now && is_schedules_alone(s, old, now))
+        return;
     if (!now)
         sync_settle(s, m, str_of(key), NULL, NULL); /* gone, or not ours any more */
     if (apply_in_flight(s, str_of(m->name), str_of(key)))
@@ -142,6 +151,7 @@ static void on_state(void *arg, enum kube_informer_state state, const struct err
     }
     service_status_enqueue_all(s->service_status);
     sync_enqueue_cluster(s, str_of(m->name));
+    sync_tell_watcher(s, STR_NULL);
 }
 
 /* Objects that opted out, or are not ours, cannot be seen: they may be gone. */
@@ -155,6 +165,8 @@ static void project(void *arg, yyjson_val *live, yyjson_mut_doc *out)
 {
     const struct sync *s = ((struct sync_member *)arg)->sync;
     fed_member_project(s->type, s->env->raw_status || s->service_status, live, out);
+    if (sync_is_schedulable(s))
+        fed_member_project_schedule(live, out);
 }
 
 struct sync_member *sync_member_find(const struct sync *s, struct str cluster)
@@ -190,7 +202,7 @@ static void start_informer(struct sync_member *m)
     });
 }
 
-/* Caches that were filled without knowing the path have the wrong replica count, or none. */
+/* Caches that were filled without knowing the path have the wrong replica count, or none, and nothing for scheduling. */
 static void restart_others(struct sync_member *except)
 {
     struct sync *s = except->sync;
@@ -215,7 +227,7 @@ static void on_crd(void *arg, const struct kube_response *resp, const struct err
         s->type->replicas_path = fed_type_replicas_path(s->type, yyjson_doc_get_root(doc));
         if (s->type->replicas_path) {
             sync_scale_enable(s);
-            if (strcmp(s->type->replicas_path, "spec.replicas") != 0)
+            if (strcmp(s->type->replicas_path, "spec.replicas") != 0 || s->env->watcher)
                 restart_others(m);
         }
     }

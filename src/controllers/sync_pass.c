@@ -116,7 +116,7 @@ static void gather_member(struct pass *p, size_t i)
     v->name = str_of(entry->name);
     v->labels = entry->labels_doc ? yyjson_doc_get_root(entry->labels_doc) : NULL;
     v->ready = entry->ready;
-    v->unready_since = entry->unready_since;
+    v->unready_since = entry->ready ? 0 : entry->since;
     if (!p->object)
         v->removal = removals_find(s->env->removals, v->name, str_of(s->type->name), str_of(p->key));
     struct sync_member *m = sync_member_find(s, v->name);

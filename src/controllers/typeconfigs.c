@@ -104,6 +104,8 @@ static void stop_type(struct type_configs *t, struct str key)
     log_info("Stopping controller for \"%" PRIstr "\"", STRARG(key));
     map_remove(&t->running, key); /* ends the life of a key that came from the map itself */
     sync_stop(r->sync);
+    if (t->env->watcher)
+        t->env->watcher->fn(t->env->watcher->arg, NULL, STR_NULL);
     fed_type_config_free(r->type);
     free(r);
 }
@@ -311,6 +313,40 @@ void type_configs_metrics(const struct type_configs *t, struct buf *out)
                   "# TYPE kubefed_contested_objects gauge\n");
     for (size_t i = 0; map_next(&t->running, &i, &e);)
         sync_fights_metrics(((const struct running *)e.val)->sync, out);
+}
+
+static int rank(const struct fed_type_config *type)
+{
+    return strcmp(type->name, "deployments.apps") == 0 || strcmp(type->name, "replicasets.apps") == 0;
+}
+
+struct sync *type_configs_schedulable(const struct type_configs *t, struct str federated_kind)
+{
+    const struct running *best = NULL;
+    struct map_entry e;
+    for (size_t i = 0; map_next(&t->running, &i, &e);) {
+        const struct running *r = e.val;
+        if (!sync_is_schedulable(r->sync) || !str_eqc(federated_kind, r->type->federated.kind))
+            continue;
+        if (!best || rank(r->type) > rank(best->type) ||
+            (rank(r->type) == rank(best->type) && strcmp(r->type->name, best->type->name) < 0))
+            best = r;
+    }
+    return best ? best->sync : NULL;
+}
+
+bool type_configs_are_starting(const struct type_configs *t, struct str federated_kind)
+{
+    struct map_entry e;
+    if (kube_informer_state(t->informer) == KUBE_INFORMER_LISTING || !workqueue_idle(t->queue))
+        return true;
+    for (size_t i = 0; map_next(&t->running, &i, &e);) {
+        const struct running *r = e.val;
+        if (str_eqc(federated_kind, r->type->federated.kind) && !sync_is_schedulable(r->sync) &&
+            sync_is_starting(r->sync))
+            return true;
+    }
+    return false;
 }
 
 void type_configs_poke(struct type_configs *t)

@@ -14,6 +14,8 @@ const struct fed_behavior fed_behavior_default = {
     .jobs_in_background = true,
     .retain_bound_fields = true,
     .yield_to_autoscalers = true,
+    .whole_namespace_placement = true,
+    .ready_pods_only = true,
     .orphan_unreachable_after_s = FED_WAIT_FOR_EVER,
 };
 
@@ -30,6 +32,8 @@ static const struct {
     { "JobsInBackground", offsetof(struct fed_behavior, jobs_in_background) },
     { "RetainBoundFields", offsetof(struct fed_behavior, retain_bound_fields) },
     { "YieldToAutoscalers", offsetof(struct fed_behavior, yield_to_autoscalers) },
+    { "WholeNamespacePlacement", offsetof(struct fed_behavior, whole_namespace_placement) },
+    { "ReadyPodsOnly", offsetof(struct fed_behavior, ready_pods_only) },
 };
 
 static bool *find(struct fed_behavior *b, struct str name)

@@ -163,7 +163,7 @@ bool fed_cluster_is_ready(yyjson_val *kfc)
     return false;
 }
 
-int64_t fed_cluster_unready_since(yyjson_val *kfc)
+int64_t fed_cluster_since(yyjson_val *kfc)
 {
     yyjson_val *list = json_path(kfc, "status.conditions"), *item;
     int64_t latest = 0, at;

@@ -194,3 +194,34 @@ void fed_member_project(const struct fed_type_config *type, bool raw, yyjson_val
     if ((raw && type->status_collection) || fed_type_keeps_status(type))
         project_member(live, "status", out, root);
 }
+
+/* --- scheduling --- */
+
+void fed_member_project_schedule(yyjson_val *live, yyjson_mut_doc *out)
+{
+    yyjson_mut_val *schedule = yyjson_mut_obj(out);
+    yyjson_val *ready = json_path(live, "status.readyReplicas"), *labels = json_path(live, "spec.selector.matchLabels");
+
+    if (yyjson_is_int(ready))
+        json_mut_set(out, schedule, "ready", json_mut_copy(out, ready));
+    if (yyjson_is_obj(labels))
+        json_mut_set(out, schedule, "labels", json_mut_copy(out, labels));
+    json_mut_set(out, yyjson_mut_doc_get_root(out), "schedule", schedule); /* the last member: see below */
+}
+
+/* Up to `schedule`, which is the last member: inside of strings its quotes would be escaped. */
+static struct str without_schedule(struct str text)
+{
+    static const char mark[] = ",\"schedule\":{";
+    size_t n = sizeof(mark) - 1;
+
+    for (size_t i = text.n >= n ? text.n - n + 1 : 0; i-- > 0;)
+        if (memcmp(text.p + i, mark, n) == 0)
+            return str_n(text.p, i);
+    return text;
+}
+
+bool fed_member_same_but_schedule(struct str old, struct str now)
+{
+    return str_eq(without_schedule(old), without_schedule(now));
+}

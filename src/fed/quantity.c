@@ -1,5 +1,5 @@
 /*
- * See quantity.h. A quantity is digits times a power of ten times a power of two. Its integer part is a number of at most
+ * See quantity.h. A quantity: digits times a power of ten times a power of two. Its integer part is a number of at most
  * 19 digits or too large; its fraction is multiplied digit by digit from the last one, rounding up each time, which
  * rounds the whole up once. So nothing grows with the length of the text, and no binary fraction comes in between.
  */
@@ -109,7 +109,7 @@ static int read_suffix(struct str s, struct quantity *q)
     return r;
 }
 
-/* The part behind the point times `factor`, rounded up: ceil((a + x) / 10) is ceil((a + ceil(x)) / 10) for integer a. */
+/* The part behind the point times `factor`, rounded up: ceil((a + x) / 10) is ceil((a + ceil(x)) / 10) for whole a. */
 static wide multiply_fraction(struct str digits, int64_t point, wide factor)
 {
     wide v = 0;

@@ -13,8 +13,10 @@ struct scheduler {
     const struct fed_preference *pref;
     struct fed_schedule *s;
     int64_t lost_after, return_after;
-    bool first;     /* nothing was placed yet */
-    bool restoring; /* a cluster came back: the shares of before count as what runs */
+    bool first; /* nothing was placed yet */
+    bool
+        restoring; /* until all that were lost are back the shares of before count as what runs: numbers that follow from
+                     * what runs by now would move again while members carry them out */
 };
 
 static bool by_room(const struct scheduler *x)
@@ -70,21 +72,25 @@ static void give_roles(struct scheduler *x)
     }
 }
 
-/* Several clusters besides the host's own are in use, and none of them can be reached: that is hardly their fault. */
+/* Several clusters besides the host's own are in use, some cannot be reached, and none has been ready for long: that is hardly their
+ * fault. When it ends they do not all come back in the same moment. */
 static bool all_seem_lost(const struct scheduler *x)
 {
-    size_t others = 0;
+    size_t lost = 0, back = 0;
 
     for (size_t i = 0; i < x->in->n; i++) {
         const struct fed_schedule_cluster *c = &x->in->clusters[i];
 
         if (c->is_host || !c->has_previous)
             continue;
-        if (c->ready)
+        if (c->ready && c->since_s >= x->return_after)
             return false;
-        others++;
+        if (c->ready)
+            recheck(x->s, x->return_after - c->since_s);
+        lost += !c->ready;
+        back += c->ready;
     }
-    return others > 1;
+    return lost > 0 && lost + back > 1;
 }
 
 static enum fed_schedule_outcome outcome_of(const struct scheduler *x)
@@ -103,15 +109,6 @@ static enum fed_schedule_outcome outcome_of(const struct scheduler *x)
 }
 
 /* --- what the planner is told --- */
-
-/* It was emptied, in part at least, while it was lost, and is back for good. */
-static bool can_be_restored(const struct scheduler *x, size_t i)
-{
-    const struct fed_schedule_cluster *c = &x->in->clusters[i];
-
-    return c->has_before && c->ready && c->since_s >= x->return_after && x->s->shares[i].role == FED_ROLE_CANDIDATE &&
-           previous(c) < c->before;
-}
 
 /* controllers.md 8.4. */
 static void observe_weights(const struct fed_schedule_cluster *c, struct fed_schedule_share *share)
@@ -207,7 +204,7 @@ static void divide(const struct scheduler *x)
     for (size_t i = 0; i < x->in->n; i++) {
         const struct fed_schedule_share *share = &x->s->shares[i];
 
-        if (!takes_part(share->role))
+        if (!takes_part(share->role) || (share->role == FED_ROLE_UNSEEN && !x->in->clusters[i].has_previous))
             continue;
         at[n] = i;
         clusters[n++] = (struct fed_planner_cluster){
@@ -357,22 +354,30 @@ static void hold_back(struct scheduler *x)
 
 /* --- the memory of how it was --- */
 
+/* The members have taken their numbers over, so that what runs tells the same. */
+static bool is_carried_out(const struct fed_schedule_cluster *c, const struct fed_schedule_share *share)
+{
+    if (!share->placed)
+        return !c->ready || !c->has_object;
+    return c->has_object && c->replicas == share->replicas && c->ready_replicas <= share->replicas;
+}
+
 static void remember(struct scheduler *x)
 {
-    bool known = false, missing = false, leaves = false;
+    bool known = false, missing = false, leaves = false, settled = true;
 
     for (size_t i = 0; i < x->in->n; i++) {
         const struct fed_schedule_cluster *c = &x->in->clusters[i];
         const struct fed_schedule_share *share = &x->s->shares[i];
 
         known |= c->has_before;
+        settled &= is_carried_out(c, share);
         missing |= c->has_before && share->replicas < c->before &&
-                   (share->role == FED_ROLE_LOST || share->role == FED_ROLE_RETURNING || share->role == FED_ROLE_HELD ||
-                    c->since_s < x->return_after);
+                   (share->role != FED_ROLE_CANDIDATE || c->since_s < x->return_after);
         leaves |= share->role == FED_ROLE_LOST && share->replicas < previous(c);
     }
     x->s->keep_before = x->pref->has_failover && leaves && !known;
-    x->s->forget_before = known && !missing && x->s->put_off == 0 && (!x->pref->has_failover || !leaves);
+    x->s->forget_before = known && (!x->pref->has_failover || (!missing && !leaves && settled && x->s->put_off == 0));
 }
 
 static bool nothing_was_placed(const struct fed_schedule_input *in)
@@ -397,7 +402,7 @@ struct fed_schedule *fed_schedule_make(const struct fed_schedule_input *in)
     if (x.s->outcome != FED_SCHEDULED)
         return x.s;
     for (size_t i = 0; i < in->n; i++)
-        x.restoring |= pref->has_failover && can_be_restored(&x, i);
+        x.restoring |= pref->has_failover && in->clusters[i].has_before;
     for (size_t i = 0; i < in->n; i++)
         observe(&x, i);
     if (by_room(&x))

@@ -1,0 +1,241 @@
+/* Life cycle and triggers of scheduling; see scheduling.h and scheduling_internal.h. */
+#include "controllers/scheduling.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "controllers/scheduling_internal.h"
+#include "fed/names.h"
+
+#define CONCURRENT 32u
+/* Clusters come and go together, and so do the types at the start. */
+#define FAN_OUT_MS 50u
+
+static const struct kube_resource resource = { STR(FED_SCHEDULING_GROUP), STR(FED_SCHEDULING_VERSION),
+                                               STR(FED_PREFERENCE_PLURAL), true };
+
+/* --- records --- */
+
+static void record_free(void *p)
+{
+    struct sched_record *r = p;
+    yyjson_doc_free(r->labels);
+    free(r->sent_rv);
+    free(r);
+}
+
+struct sched_record *sched_record(struct scheduling *s, struct str key)
+{
+    struct sched_record *r = map_get(&s->records, key);
+    if (r)
+        return r;
+    r = mem_zalloc(sizeof(*r));
+    map_put(&s->records, key, r);
+    return r;
+}
+
+static void forget(struct scheduling *s, struct str key)
+{
+    struct sched_record *r = map_remove(&s->records, key);
+    if (!r)
+        return;
+    sched_unpromise(s, key);
+    if (r->by_room)
+        workloads_release_nodes(s->workloads);
+    record_free(r);
+}
+
+/* Members are watched only while there is something to schedule. */
+static void hold(struct scheduling *s, bool wanted)
+{
+    if (wanted == s->holds)
+        return;
+    s->holds = wanted;
+    if (wanted)
+        workloads_hold(s->workloads);
+    else
+        workloads_release(s->workloads);
+}
+
+/* --- queueing --- */
+
+void sched_enqueue(struct scheduling *s, struct str key)
+{
+    workqueue_add(s->queue, key);
+}
+
+static void fan_out(void *arg)
+{
+    struct scheduling *s = arg;
+    struct kube_object *o;
+    for (size_t i = 0; kube_informer_next(s->preferences, &i, &o);)
+        workqueue_add(s->queue, kube_object_key(o));
+}
+
+void sched_enqueue_all(struct scheduling *s)
+{
+    if (!loop_timer_active(&s->fan_out))
+        loop_timer_start(kube_client_loop(s->config.env->host), &s->fan_out, FAN_OUT_MS, fan_out, s);
+}
+
+/* --- triggers --- */
+
+static void on_preference(void *arg, struct kube_object *old, struct kube_object *now)
+{
+    struct scheduling *s = arg;
+    struct str key = kube_object_key(kube_object_either(now, old));
+    hold(s, kube_informer_count(s->preferences) > 0);
+    if (!now)
+        forget(s, key);
+    if (old && now && old->generation != 0 && old->generation == now->generation &&
+        str_eq(kube_object_uid(old), kube_object_uid(now)))
+        return; /* its status */
+    sched_enqueue(s, key);
+}
+
+static void on_state(void *arg, enum kube_informer_state state, const struct error *err)
+{
+    (void)arg;
+    (void)state;
+    if (err)
+        log_warning("Failed to list ReplicaSchedulingPreferences: %s", error_msg(err));
+}
+
+static void on_type(void *arg, struct sync *sync, struct str key)
+{
+    struct scheduling *s = arg;
+    (void)sync;
+    if (key.n == 0)
+        sched_enqueue_all(s);
+    else if (kube_informer_get(s->preferences, key))
+        sched_enqueue(s, key);
+}
+
+static void on_cluster(void *arg, struct cluster *c, enum cluster_event event)
+{
+    (void)c;
+    if (event != CLUSTER_DISCONNECTED)
+        sched_enqueue_all(arg);
+}
+
+static bool has_labels(yyjson_val *labels, const struct sched_record *r)
+{
+    yyjson_val *wanted = r->labels ? yyjson_doc_get_root(r->labels) : NULL, *key, *value;
+    size_t i, n;
+    if (!wanted)
+        return false;
+    yyjson_obj_foreach(wanted, i, n, key, value) if (!json_equal(json_getn(labels, json_str(key)), value)) return false;
+    return true;
+}
+
+static bool in_namespace(struct str key, struct str ns)
+{
+    return key.n > ns.n && key.p[ns.n] == '/' && memcmp(key.p, ns.p, ns.n) == 0;
+}
+
+static void on_pods(void *arg, struct str cluster, struct str ns, yyjson_val *labels)
+{
+    struct scheduling *s = arg;
+    struct map_entry e;
+    (void)cluster;
+    if (ns.n == 0) {
+        sched_enqueue_all(s);
+        return;
+    }
+    for (size_t i = 0; map_next(&s->records, &i, &e);)
+        if (in_namespace(e.key, ns) && has_labels(labels, e.val))
+            sched_enqueue(s, e.key);
+}
+
+static void on_namespace(void *arg, struct str ns, enum namespace_event event)
+{
+    struct scheduling *s = arg;
+    struct map_entry e;
+    for (size_t i = 0; event == NAMESPACE_PLACEMENT && map_next(&s->records, &i, &e);)
+        if (((struct sched_record *)e.val)->intersects && in_namespace(e.key, ns))
+            sched_enqueue(s, e.key);
+}
+
+static void on_namespaces_synced(void *arg)
+{
+    sched_enqueue_all(arg);
+}
+
+/* --- life --- */
+
+struct sync_watcher *scheduling_watcher(struct scheduling *s)
+{
+    return &s->watcher;
+}
+
+void scheduling_set_types(struct scheduling *s, const struct type_configs *types)
+{
+    s->types = types;
+}
+
+static void listen(struct scheduling *s)
+{
+    const struct sync_env *env = s->config.env;
+    s->workloads_listener = (struct workloads_listener){ .fn = on_pods, .arg = s };
+    workloads_listen(s->workloads, &s->workloads_listener);
+    s->clusters_listener = (struct clusters_listener){ .fn = on_cluster, .arg = s };
+    clusters_listen(env->clusters, &s->clusters_listener);
+    s->namespaces_listener = (struct namespaces_listener){ .fn = on_namespace,
+                                                           .on_synced = on_namespaces_synced,
+                                                           .arg = s };
+    namespaces_listen(env->namespaces, &s->namespaces_listener);
+}
+
+struct scheduling *scheduling_start(const struct scheduling_config *config)
+{
+    const struct sync_env *env = config->env;
+    struct str limited = env->namespace_scoped ? str_of(env->system_namespace) : STR_NULL;
+    struct scheduling *s = mem_zalloc(sizeof(*s));
+    log_info("Starting replicaschedulingpreferences controller");
+    s->config = *config;
+    s->watcher = (struct sync_watcher){ .fn = on_type, .arg = s };
+    s->workloads = workloads_new(&(struct workloads_config){ .host = env->host,
+                                                             .clusters = env->clusters,
+                                                             .limited_to = limited,
+                                                             .ready_pods_only = env->behavior.ready_pods_only });
+    s->queue = workqueue_new(&(struct workqueue_config){
+        .loop = kube_client_loop(env->host), .max_active = CONCURRENT, .process = sched_process, .arg = s });
+    listen(s);
+    _cleanup_free_ char *path = kube_path(&resource, limited, STR_NULL, STR_NULL);
+    s->preferences = kube_informer_start(&(struct kube_informer_config){
+        .client = env->host, .path = path, .on_change = on_preference, .on_state = on_state, .arg = s });
+    return s;
+}
+
+void scheduling_free(struct scheduling *s)
+{
+    struct map_entry e;
+    if (!s)
+        return;
+    loop_timer_stop(&s->fan_out);
+    workloads_unlisten(&s->workloads_listener);
+    clusters_unlisten(&s->clusters_listener);
+    namespaces_unlisten(&s->namespaces_listener);
+    for (size_t i = 0; map_next(&s->passes, &i, &e);)
+        sched_pass_free(e.val);
+    kube_informer_stop(s->preferences);
+    workqueue_free(s->queue);
+    workloads_free(s->workloads);
+    map_done(&s->passes);
+    map_done_values(&s->records, record_free);
+    free(s);
+}
+
+void scheduling_metrics(const struct scheduling *s, struct buf *out)
+{
+    buf_printf(out,
+               "# HELP kubefed_scheduling_preferences ReplicaSchedulingPreferences, and those waiting for a pass.\n"
+               "# TYPE kubefed_scheduling_preferences gauge\n"
+               "kubefed_scheduling_preferences{state=\"all\"} %zu\n"
+               "kubefed_scheduling_preferences{state=\"queued\"} %zu\n"
+               "# HELP kubefed_scheduling_writes_total Federated objects that were given other shares.\n"
+               "# TYPE kubefed_scheduling_writes_total counter\n"
+               "kubefed_scheduling_writes_total %llu\n",
+               kube_informer_count(s->preferences), workqueue_depth(s->queue), (unsigned long long)s->written);
+    workloads_metrics(s->workloads, out);
+}

@@ -1,0 +1,365 @@
+/*
+ * One pass over a ReplicaSchedulingPreference: gather, decide, write the federated object when its shares differ, then the status of
+ * the preference when that differs. See scheduling_internal.h.
+ */
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/rtime.h"
+#include "controllers/scheduling_internal.h"
+#include "fed/names.h"
+
+#define GATE_POLL_MS 250u
+#define CONFLICT_RETRY_MS 50u
+#define COMPONENT "replicaschedulingpreference-controller"
+#define DOUBTS_MAX ((size_t)4096)
+
+/* --- life of a pass --- */
+
+void sched_pass_free(struct sched_pass *p)
+{
+    if (p->call)
+        kube_call_cancel(p->call);
+    map_remove(&p->owner->passes, str_of(p->key));
+    sched_gather_done(p);
+    fed_preference_free(p->preference);
+    yyjson_doc_free(p->doc);
+    kube_object_unref(p->object);
+    free(p->message);
+    free(p->doubts);
+    free(p->key);
+    free(p);
+}
+
+static void end(struct sched_pass *p)
+{
+    struct workqueue *q = p->owner->queue;
+    _cleanup_free_ char *key = mem_strdup(p->key);
+    sched_pass_free(p);
+    workqueue_done(q, str_of(key));
+}
+
+static void retry(struct sched_pass *p, const struct error *err)
+{
+    if (error_http(err) == 409)
+        workqueue_add_after(p->owner->queue, str_of(p->key), CONFLICT_RETRY_MS);
+    else
+        workqueue_add_backoff(p->owner->queue, str_of(p->key));
+}
+
+/* --- events --- */
+
+static bool shows(yyjson_val *rsp, const char *type, const char *reason, const char *message)
+{
+    yyjson_val *c;
+    size_t i, n;
+    yyjson_arr_foreach(json_path(rsp, "status.conditions"), i, n,
+                       c) if (str_eqc(json_path_str(c, "type"), type)) return str_eqc(json_path_str(c, "reason"),
+                                                                                      reason) &&
+        (!message || str_eqc(json_path_str(c, "message"), message));
+    return strcmp(type, reason) == 0; /* that all is well is no news */
+}
+
+static void event(const struct sched_pass *p, const char *type, const char *reason, const char *message)
+{
+    struct event_object on = {
+        .api_version = STR(FED_SCHEDULING_GROUP "/" FED_SCHEDULING_VERSION),
+        .kind = STR(FED_PREFERENCE_KIND),
+        .ns = kube_object_ns(p->object),
+        .name = kube_object_name(p->object),
+        .uid = kube_object_uid(p->object),
+        .resource_version = kube_object_rv(p->object),
+    };
+    event_record(p->owner->config.env->events, COMPONENT, &on, type, reason, str_of(message));
+}
+
+/* What the status does not show yet is told once, also when an old CRD keeps no status. */
+static void tell(struct sched_pass *p)
+{
+    struct sched_record *r = sched_record(p->owner, str_of(p->key));
+    yyjson_val *rsp = yyjson_doc_get_root(p->doc);
+    bool well = strcmp(p->reason, "Scheduled") == 0;
+    _cleanup_free_ char *all = mem_printf("%s\n%s\n%s\n%s", p->reason, well ? "" : p->message, p->doubts_reason,
+                                          p->doubts);
+    uint64_t hash = str_hash(str_of(all));
+    if (hash == r->told)
+        return;
+    r->told = hash;
+    if (!shows(rsp, "Scheduled", p->reason, well ? NULL : p->message))
+        event(p, well ? "Normal" : "Warning", p->reason, p->message);
+    if (strcmp(p->doubts_reason, "Valid") != 0 && strcmp(p->doubts_reason, p->reason) != 0 &&
+        !shows(rsp, "Valid", p->doubts_reason, p->doubts))
+        event(p, "Warning", p->doubts_reason, p->doubts);
+}
+
+/* --- status --- */
+
+static void on_status(void *arg, const struct kube_response *resp, const struct error *err)
+{
+    struct sched_pass *p = arg;
+    struct scheduling *s = p->owner;
+    struct sched_record *r = sched_record(s, str_of(p->key));
+    _cleanup_json_ yyjson_doc *doc = NULL;
+    p->call = NULL;
+    if (!err && json_parse(resp->body, &doc, NULL) == 0) {
+        yyjson_val *live = yyjson_doc_get_root(doc);
+        kube_informer_learn(s->preferences, live);
+        r->sent = p->status_hash;
+        free(r->sent_rv);
+        r->sent_rv = str_dup(json_path_str(live, "metadata.resourceVersion"));
+    } else if (err && err->code == -ENOENT && kube_informer_get(s->preferences, str_of(p->key)) && !s->no_status) {
+        s->no_status = true;
+        log_warning(
+            "ReplicaSchedulingPreferences cannot show a status: their CRD is an old one, apply the present one");
+    } else if (err && err->code != -ENOENT) {
+        log_warning("ReplicaSchedulingPreference \"%s\": cannot write its status: %s", p->key, error_msg(err));
+        retry(p, err);
+    }
+    end(p);
+}
+
+static void report(struct sched_pass *p)
+{
+    struct scheduling *s = p->owner;
+    struct sched_record *r = sched_record(s, str_of(p->key));
+    static const struct kube_resource resource = { STR(FED_SCHEDULING_GROUP), STR(FED_SCHEDULING_VERSION),
+                                                   STR(FED_PREFERENCE_PLURAL), true };
+    _cleanup_buf_ struct buf body = BUF_INIT(BUF_MAX_DEFAULT);
+    bool scheduled = p->schedule && p->schedule->outcome == FED_SCHEDULED;
+    struct fed_schedule_report report = {
+        .generation = p->object->generation,
+        .now = time_wall_s(),
+        .reason = p->reason,
+        .message = str_of(p->message),
+        .doubts_reason = p->doubts_reason,
+        .doubts = str_of(p->doubts),
+        .input = scheduled ? &p->input : NULL,
+        .schedule = scheduled ? p->schedule : NULL,
+    };
+    tell(p);
+    bool differs = fed_schedule_status_patch(&body, yyjson_doc_get_root(p->doc), &report);
+    p->status_hash = str_hash(buf_str(&body));
+    /* A server that drops what it was sent is not sent it again. */
+    bool sent = p->status_hash == r->sent && r->sent_rv && str_eqc(kube_object_rv(p->object), r->sent_rv);
+    if (!differs || sent || s->no_status) {
+        end(p);
+        return;
+    }
+    _cleanup_free_ char *path = kube_path(&resource, kube_object_ns(p->object), kube_object_name(p->object),
+                                          STR("status"));
+    struct kube_request req = {
+        .method = "PATCH", .path = str_of(path), .body = buf_str(&body), .content_type = "application/merge-patch+json"
+    };
+    p->call = kube_call(s->config.env->host, &req, on_status, p);
+}
+
+static void finish(struct sched_pass *p, const char *reason, char *message)
+{
+    p->reason = reason;
+    free(p->message);
+    p->message = message;
+    if (!p->doubts_reason)
+        p->doubts_reason = "Valid";
+    if (!p->doubts)
+        p->doubts = mem_strdup("");
+    report(p);
+}
+
+/* --- writing the federated object --- */
+
+static void conclude(struct sched_pass *p)
+{
+    const struct fed_schedule *d = p->schedule;
+    int64_t total = p->preference->total;
+    if (p->preference->strategy == FED_BY_FREE_RESOURCES && d->unplaced > 0)
+        finish(p, "InsufficientResources",
+               mem_printf("%lld of %lld replicas fit in no cluster", (long long)d->unplaced, (long long)total));
+    else if (d->put_off > 0)
+        finish(p, "Scheduled",
+               mem_printf("%lld of %lld replicas will move when those on the move run (spec.failover.maxMoved)",
+                          (long long)d->put_off, (long long)total));
+    else
+        finish(p, "Scheduled", mem_printf("%lld of %lld replicas are placed", (long long)d->placed, (long long)total));
+}
+
+static void on_written(void *arg, const struct kube_response *resp, const struct error *err)
+{
+    struct sched_pass *p = arg;
+    _cleanup_json_ yyjson_doc *doc = NULL;
+    p->call = NULL;
+    if (err) {
+        if (err->code != -ENOENT && error_http(err) != 409)
+            log_warning("ReplicaSchedulingPreference \"%s\": cannot write its %s: %s", p->key,
+                        p->preference->target_kind, error_msg(err));
+        retry(p, err);
+        if (error_http(err) == 409 || err->code == -ENOENT)
+            end(p);
+        else
+            finish(p, "WriteFailed",
+                   mem_printf("the %s cannot be written: %s", p->preference->target_kind, error_msg(err)));
+        return;
+    }
+    p->owner->written++;
+    p->sync = type_configs_schedulable(p->owner->types, str_of(p->preference->target_kind));
+    if (p->sync && json_parse(resp->body, &doc, NULL) == 0)
+        sync_learn_object(p->sync, yyjson_doc_get_root(doc));
+    workqueue_forget(p->owner->queue, str_of(p->key));
+    conclude(p);
+}
+
+static void write_shares(struct sched_pass *p)
+{
+    _cleanup_buf_ struct buf body = BUF_INIT(BUF_MAX_DEFAULT);
+    _cleanup_error_ struct error *err = NULL;
+    _cleanup_free_ char *pointer = sched_replicas_pointer(p);
+    int r = fed_schedule_patch(&body, yyjson_doc_get_root(p->target_doc), str_of(pointer), &p->input, p->schedule,
+                               &err);
+    if (r < 0) {
+        finish(p, "InvalidTarget",
+               mem_printf("spec.overrides of the %s cannot be used: %s", p->preference->target_kind, error_msg(err)));
+        return;
+    }
+    sched_promise(p);
+    if (p->schedule->recheck_s > 0)
+        workqueue_add_after(p->owner->queue, str_of(p->key), (uint64_t)p->schedule->recheck_s * 1000 + 100);
+    if (r == 0) {
+        conclude(p);
+        return;
+    }
+    _cleanup_free_ char *path = sync_object_path(p->sync, str_of(p->key));
+    struct kube_request req = {
+        .method = "PATCH", .path = str_of(path), .body = buf_str(&body), .content_type = "application/json-patch+json"
+    };
+    p->call = kube_call(p->owner->config.env->host, &req, on_written, p);
+}
+
+/* --- deciding --- */
+
+static void doubt(struct sched_pass *p)
+{
+    _cleanup_buf_ struct buf text = BUF_INIT(DOUBTS_MAX);
+    fed_schedule_doubts(&p->input, &text);
+    if (json_path_bool(yyjson_doc_get_root(p->target_doc), "spec.retainReplicas", false))
+        buf_printf(&text, "%sspec.retainReplicas of the %s: members keep the numbers that they have",
+                   text.n ? ", " : "", p->preference->target_kind);
+    p->doubts_reason = text.n ? "Unfulfillable" : "Valid";
+    p->doubts = buf_take(&text, NULL);
+}
+
+static void log_shares(const struct sched_pass *p)
+{
+    _cleanup_buf_ struct buf why = BUF_INIT(DOUBTS_MAX);
+    for (size_t i = 0; log_v(2) && i < p->schedule->n; i++) {
+        buf_reset(&why);
+        fed_schedule_why(&p->input, p->schedule, i, &why);
+        log_verbose(2, "ReplicaSchedulingPreference \"%s\": %" PRIstr " gets %lld: %s", p->key,
+                    STRARG(p->clusters[i].name), (long long)p->schedule->shares[i].replicas, why.p);
+    }
+}
+
+static void decide(struct sched_pass *p)
+{
+    p->schedule = fed_schedule_make(&p->input);
+    log_shares(p);
+    doubt(p);
+    if (p->schedule->recheck_s > 0)
+        workqueue_add_after(p->owner->queue, str_of(p->key), (uint64_t)p->schedule->recheck_s * 1000 + 100);
+    switch (p->schedule->outcome) {
+    case FED_SCHEDULED: write_shares(p); return;
+    case FED_SCHEDULE_NO_CLUSTERS:
+        finish(p, "NoReadyClusters", mem_strdup("no cluster is ready; nothing is changed"));
+        return;
+    case FED_SCHEDULE_NONE_SELECTED:
+        finish(p, "NoSelectedClusters",
+               mem_strdup("spec.intersectWithClusterSelector: no ready cluster is selected by both the object and its "
+                          "namespace; nothing is changed"));
+        return;
+    case FED_SCHEDULE_ALL_LOST:
+        finish(p, "AllClustersLost", mem_strdup("all clusters seem lost at the same time; nothing is moved"));
+        return;
+    }
+}
+
+static void hold_nodes(struct sched_pass *p)
+{
+    struct sched_record *r = sched_record(p->owner, str_of(p->key));
+    bool by_room = p->preference->strategy == FED_BY_FREE_RESOURCES;
+    r->intersects = p->preference->intersect;
+    if (by_room == r->by_room)
+        return;
+    r->by_room = by_room;
+    if (by_room)
+        workloads_hold_nodes(p->owner->workloads);
+    else
+        workloads_release_nodes(p->owner->workloads);
+}
+
+static void again_soon(struct sched_pass *p)
+{
+    workqueue_add_after(p->owner->queue, str_of(p->key), GATE_POLL_MS);
+    end(p);
+}
+
+static bool find_target(struct sched_pass *p)
+{
+    const struct scheduling *s = p->owner;
+    const char *kind = p->preference->target_kind;
+    p->sync = type_configs_schedulable(s->types, str_of(kind));
+    if (!p->sync && sched_waits(p, type_configs_are_starting(s->types, str_of(kind)))) {
+        again_soon(p);
+        return false;
+    }
+    if (!p->sync) {
+        finish(p, "TypeNotEnabled",
+               mem_printf("spec.targetKind: no enabled type with replicas has the federated kind \"%.128s\"", kind));
+        return false;
+    }
+    if (!sync_is_open(p->sync) || !clusters_synced(s->config.env->clusters)) {
+        end(p); /* it tells when it is */
+        return false;
+    }
+    const struct kube_object *o = sync_object(p->sync, str_of(p->key));
+    if (!o || o->deleting || json_parse(kube_object_body(o), &p->target_doc, NULL) < 0) {
+        finish(p, "TargetNotFound", mem_printf("spec.targetKind: there is no %s \"%s\"", kind, p->key));
+        return false;
+    }
+    return true;
+}
+
+static void run(struct sched_pass *p)
+{
+    _cleanup_error_ struct error *err = NULL;
+    if (json_parse(kube_object_body(p->object), &p->doc, &err) < 0) {
+        end(p);
+        return;
+    }
+    if (fed_preference_decode(yyjson_doc_get_root(p->doc), &p->preference, &err) < 0) {
+        p->doubts_reason = "InvalidSpec";
+        p->doubts = mem_strdup(error_msg(err));
+        finish(p, "InvalidSpec", mem_strdup(error_msg(err)));
+        return;
+    }
+    hold_nodes(p);
+    if (!find_target(p))
+        return;
+    if (sched_gather(p))
+        decide(p);
+    else
+        again_soon(p);
+}
+
+void sched_process(void *arg, struct str key)
+{
+    struct scheduling *s = arg;
+    struct kube_object *o = kube_informer_get(s->preferences, key);
+    if (!o || o->deleting || !s->types) {
+        workqueue_done(s->queue, key);
+        return;
+    }
+    struct sched_pass *p = mem_zalloc(sizeof(*p));
+    p->owner = s;
+    p->key = str_dup(key);
+    p->object = kube_object_ref(o);
+    map_put(&s->passes, key, p);
+    run(p);
+}

@@ -1,0 +1,494 @@
+/*
+ * See workloads.h. One `struct watched` per ready cluster: an informer of pods whose objects are small projections, groups of pods
+ * with the same namespace and labels, an informer of nodes, and the room that follows from both. Changes of groups are told in
+ * batches: a rollout changes a group many times within a moment.
+ */
+#include "controllers/workloads.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+
+#define TELL_MS 50u
+#define HOST_TIMEOUT_MS 10000u
+
+struct group {
+    struct str key; /* within the map: "<namespace>\n<labels as JSON>" */
+    yyjson_doc *labels;
+    struct fed_pod_group pods;
+    bool dirty;
+};
+
+struct watched {
+    struct workloads *owner;
+    char *cluster;
+    struct kube_informer *pods, *nodes; /* nodes: NULL while nobody holds them */
+    struct fed_room *room;
+    struct map groups; /* struct group */
+    struct kube_call *identity;
+    bool is_host, dirty;
+};
+
+struct workloads {
+    struct workloads_config config;
+    char *ns; /* or NULL */
+    struct clusters_listener clusters_listener;
+    struct list listeners;
+    unsigned holds, node_holds;
+    struct map watched; /* by cluster */
+    struct kube_call *identity;
+    char *host_uid; /* of the host's kube-system; NULL: not known */
+    struct loop_timer tell;
+};
+
+static const struct kube_resource pods_resource = { STR(""), STR("v1"), STR("pods"), true };
+static const struct kube_resource nodes_resource = { STR(""), STR("v1"), STR("nodes"), false };
+static const struct kube_resource namespaces_resource = { STR(""), STR("v1"), STR("namespaces"), false };
+
+static struct loop *loop_of(const struct workloads *w)
+{
+    return kube_client_loop(w->config.host);
+}
+
+/* --- telling --- */
+
+static void tell(const struct watched *w, struct str ns, yyjson_val *labels)
+{
+    list_for_each(it, &w->owner->listeners) {
+        struct workloads_listener *l = list_entry(it, struct workloads_listener, link);
+        l->fn(l->arg, str_of(w->cluster), ns, labels);
+    }
+}
+
+static struct str group_ns(const struct group *g)
+{
+    struct str ns, rest;
+    str_cut(g->key, '\n', &ns, &rest);
+    return ns;
+}
+
+static void group_free(void *p)
+{
+    struct group *g = p;
+    yyjson_doc_free(g->labels);
+    fed_pod_group_done(&g->pods);
+    free((char *)g->key.p);
+    free(g);
+}
+
+static void tell_groups(struct watched *w)
+{
+    struct map_entry e;
+    for (size_t i = 0; map_next(&w->groups, &i, &e);) {
+        struct group *g = e.val;
+        if (g->dirty && !w->dirty)
+            tell(w, group_ns(g), yyjson_doc_get_root(g->labels));
+        g->dirty = false;
+        if (g->pods.total > 0)
+            continue;
+        map_remove(&w->groups, e.key);
+        group_free(g);
+    }
+    if (w->dirty)
+        tell(w, STR_NULL, NULL);
+    w->dirty = false;
+}
+
+static void on_tell(void *arg)
+{
+    struct workloads *w = arg;
+    struct map_entry e;
+    for (size_t i = 0; map_next(&w->watched, &i, &e);)
+        tell_groups(e.val);
+}
+
+static void tell_soon(struct watched *w)
+{
+    struct workloads *owner = w->owner;
+    if (!loop_timer_active(&owner->tell))
+        loop_timer_start(loop_of(owner), &owner->tell, TELL_MS, on_tell, owner);
+}
+
+/* --- pods --- */
+
+static struct group *group_of(struct watched *w, struct str ns, yyjson_val *labels)
+{
+    _cleanup_buf_ struct buf key = BUF_INIT(BUF_MAX_DEFAULT);
+    buf_printf(&key, "%" PRIstr "\n", STRARG(ns));
+    size_t head = key.n;
+    if (labels)
+        json_write(&key, labels);
+    struct group *g = map_get(&w->groups, buf_str(&key));
+    if (g)
+        return g;
+    g = mem_zalloc(sizeof(*g));
+    g->key = str_n(str_dup(buf_str(&key)), key.n);
+    if (labels)
+        (void)json_parse(str_n(key.p + head, key.n - head), &g->labels, NULL);
+    map_put(&w->groups, g->key, g);
+    return g;
+}
+
+static void request_of(yyjson_val *projection, struct fed_amounts *ret)
+{
+    yyjson_val *v;
+    size_t i, n;
+    *ret = (struct fed_amounts){ { 0 } };
+    yyjson_arr_foreach(json_get(projection, "request"), i, n, v) if (i < FED_RESOURCES_MAX)(void)
+        json_i64(v, &ret->v[i]);
+}
+
+static void put_request(yyjson_mut_doc *out, const struct fed_amounts *request)
+{
+    yyjson_mut_val *list = yyjson_mut_arr(out);
+    size_t n = FED_RESOURCES_MAX;
+    while (n > 0 && request->v[n - 1] == 0)
+        n--;
+    for (size_t i = 0; i < n; i++)
+        yyjson_mut_arr_append(list, yyjson_mut_sint(out, request->v[i]));
+    json_mut_set(out, yyjson_mut_doc_get_root(out), "request", list);
+}
+
+static void project_pod(void *arg, yyjson_val *live, yyjson_mut_doc *out)
+{
+    const struct watched *w = arg;
+    struct fed_amounts request;
+    fed_pod_project(live, w->owner->config.ready_pods_only, out);
+    if (!json_path_str(live, "spec.nodeName").n)
+        return;
+    fed_room_request(w->room, json_get(live, "spec"), &request);
+    put_request(out, &request);
+}
+
+static void count_pod(struct watched *w, const struct kube_object *o, int sign)
+{
+    _cleanup_json_ yyjson_doc *doc = NULL;
+    struct fed_amounts request;
+    struct fed_pod pod;
+    if (json_parse(kube_object_body(o), &doc, NULL) < 0)
+        return;
+    yyjson_val *root = yyjson_doc_get_root(doc);
+    struct group *g = group_of(w, kube_object_ns(o), json_get(root, "labels"));
+    fed_pod_read(root, &pod);
+    if (sign > 0)
+        fed_pod_group_add(&g->pods, &pod);
+    else
+        fed_pod_group_remove(&g->pods, &pod);
+    g->dirty = true;
+    if (!pod.node.n)
+        return;
+    request_of(root, &request);
+    fed_room_use(w->room, pod.node, &request, sign);
+    w->dirty |= w->nodes != NULL;
+}
+
+static void on_pod(void *arg, struct kube_object *old, struct kube_object *now)
+{
+    struct watched *w = arg;
+    if (old && now && old->hash == now->hash)
+        return;
+    if (now)
+        count_pod(w, now, 1);
+    if (old)
+        count_pod(w, old, -1);
+    tell_soon(w);
+}
+
+static void on_state(void *arg, enum kube_informer_state state, const struct error *err)
+{
+    struct watched *w = arg;
+    if (err)
+        log_verbose(1, "Cluster %s: its pods or nodes cannot be listed: %s", w->cluster, error_msg(err));
+    if (state == KUBE_INFORMER_LISTING)
+        return;
+    w->dirty = true;
+    tell_soon(w);
+}
+
+/* --- nodes --- */
+
+static void project_node(void *arg, yyjson_val *live, yyjson_mut_doc *out)
+{
+    (void)arg;
+    fed_node_project(live, out);
+}
+
+static void on_node(void *arg, struct kube_object *old, struct kube_object *now)
+{
+    struct watched *w = arg;
+    _cleanup_json_ yyjson_doc *doc = NULL;
+    if (old && now && old->hash == now->hash)
+        return;
+    if (!now)
+        fed_room_remove_node(w->room, kube_object_name(old));
+    else if (json_parse(kube_object_body(now), &doc, NULL) == 0)
+        fed_room_set_node(w->room, kube_object_name(now), yyjson_doc_get_root(doc));
+    w->dirty = true;
+    tell_soon(w);
+}
+
+/* --- which cluster is the host --- */
+
+static char *uid_of(const struct kube_response *resp)
+{
+    _cleanup_json_ yyjson_doc *doc = NULL;
+    if (json_parse(resp->body, &doc, NULL) < 0)
+        return NULL;
+    struct str uid = json_path_str(yyjson_doc_get_root(doc), "metadata.uid");
+    return uid.n ? str_dup(uid) : NULL;
+}
+
+static struct kube_call *ask_identity(struct kube_client *c, kube_done_fn *fn, void *arg)
+{
+    _cleanup_free_ char *path = kube_path(&namespaces_resource, STR_NULL, STR("kube-system"), STR_NULL);
+    return kube_call(c, &(struct kube_request){ .method = "GET", .path = str_of(path), .timeout_ms = HOST_TIMEOUT_MS },
+                     fn, arg);
+}
+
+static void on_identity(void *arg, const struct kube_response *resp, const struct error *err)
+{
+    struct watched *w = arg;
+    w->identity = NULL;
+    _cleanup_free_ char *uid = err ? NULL : uid_of(resp);
+    w->is_host = uid && w->owner->host_uid && strcmp(uid, w->owner->host_uid) == 0;
+}
+
+static void ask_member(struct watched *w)
+{
+    struct cluster *c = clusters_find(w->owner->config.clusters, str_of(w->cluster));
+    if (c && c->client && !w->identity && w->owner->host_uid)
+        w->identity = ask_identity(c->client, on_identity, w);
+}
+
+static void on_host_identity(void *arg, const struct kube_response *resp, const struct error *err)
+{
+    struct workloads *w = arg;
+    struct map_entry e;
+    w->identity = NULL;
+    w->host_uid = err ? NULL : uid_of(resp);
+    for (size_t i = 0; map_next(&w->watched, &i, &e);)
+        ask_member(e.val);
+}
+
+/* --- members --- */
+
+static struct kube_informer *watch(struct watched *w, struct kube_client *client, const struct kube_resource *resource)
+{
+    bool nodes = resource == &nodes_resource;
+    struct str ns = nodes ? STR_NULL : str_of(w->owner->ns);
+    _cleanup_free_ char *path = kube_path(resource, ns, STR_NULL, STR_NULL);
+    return kube_informer_start(&(struct kube_informer_config){
+        .client = client,
+        .path = path,
+        .field_selector = nodes ? NULL : FED_PODS_FIELD_SELECTOR,
+        .may_vanish = true,
+        .project = nodes ? project_node : project_pod,
+        .on_change = nodes ? on_node : on_pod,
+        .on_state = on_state,
+        .arg = w,
+    });
+}
+
+static void watch_nodes(struct watched *w, struct kube_client *client)
+{
+    if (w->owner->node_holds > 0 && !w->nodes && !w->owner->ns)
+        w->nodes = watch(w, client, &nodes_resource);
+}
+
+static void watch_cluster(struct workloads *owner, struct cluster *c)
+{
+    if (owner->holds == 0 || !c->client || !c->ready)
+        return;
+    struct watched *w = map_get(&owner->watched, str_of(c->name));
+    if (!w) {
+        w = mem_zalloc(sizeof(*w));
+        w->owner = owner;
+        w->cluster = mem_strdup(c->name);
+        w->room = fed_room_new();
+        map_put(&owner->watched, str_of(w->cluster), w);
+        w->pods = watch(w, c->client, &pods_resource);
+        ask_member(w);
+    }
+    watch_nodes(w, c->client);
+}
+
+static void unwatch(struct workloads *owner, struct str cluster)
+{
+    struct watched *w = map_remove(&owner->watched, cluster);
+    if (!w)
+        return;
+    if (w->identity)
+        kube_call_cancel(w->identity);
+    kube_informer_stop(w->pods);
+    kube_informer_stop(w->nodes);
+    map_done_values(&w->groups, group_free);
+    fed_room_free(w->room);
+    free(w->cluster);
+    free(w);
+}
+
+static void on_cluster(void *arg, struct cluster *c, enum cluster_event event)
+{
+    struct workloads *w = arg;
+    const struct watched *known = map_get(&w->watched, str_of(c->name));
+    if (event == CLUSTER_DISCONNECTED) {
+        unwatch(w, str_of(c->name));
+    } else if (event == CLUSTER_CONNECTED || event == CLUSTER_READY) {
+        if (known)
+            kube_informer_kick(known->pods);
+        if (known && known->nodes)
+            kube_informer_kick(known->nodes);
+        watch_cluster(w, c);
+    }
+}
+
+static void watch_all(struct workloads *w)
+{
+    struct cluster *c;
+    for (size_t i = 0; (c = clusters_next(w->config.clusters, &i));)
+        watch_cluster(w, c);
+}
+
+void workloads_hold(struct workloads *w)
+{
+    if (w->holds++ > 0)
+        return;
+    if (!w->host_uid && !w->identity)
+        w->identity = ask_identity(w->config.host, on_host_identity, w);
+    watch_all(w);
+}
+
+void workloads_release(struct workloads *w)
+{
+    struct map_entry e;
+    if (--w->holds > 0)
+        return;
+    for (size_t i = 0; map_next(&w->watched, &i, &e);)
+        unwatch(w, e.key);
+}
+
+void workloads_hold_nodes(struct workloads *w)
+{
+    if (w->node_holds++ == 0)
+        watch_all(w);
+}
+
+void workloads_release_nodes(struct workloads *w)
+{
+    struct map_entry e;
+    if (--w->node_holds > 0)
+        return;
+    for (size_t i = 0; map_next(&w->watched, &i, &e);) {
+        struct watched *watched = e.val;
+        struct kube_object *o;
+        for (size_t k = 0; watched->nodes && kube_informer_next(watched->nodes, &k, &o);)
+            fed_room_remove_node(watched->room, kube_object_name(o));
+        kube_informer_stop(watched->nodes);
+        watched->nodes = NULL;
+    }
+}
+
+/* --- questions --- */
+
+static bool is_synced(const struct kube_informer *i)
+{
+    return i && kube_informer_state(i) == KUBE_INFORMER_SYNCED;
+}
+
+bool workloads_know_pods(const struct workloads *w, struct str cluster)
+{
+    const struct watched *watched = map_get(&w->watched, cluster);
+    return watched && is_synced(watched->pods);
+}
+
+bool workloads_are_starting(const struct workloads *w, struct str cluster)
+{
+    const struct watched *watched = map_get(&w->watched, cluster);
+    return watched && (kube_informer_state(watched->pods) == KUBE_INFORMER_LISTING ||
+                       (watched->nodes && kube_informer_state(watched->nodes) == KUBE_INFORMER_LISTING));
+}
+
+static bool has_all(yyjson_val *labels, yyjson_val *wanted)
+{
+    yyjson_val *key, *value;
+    size_t i, n;
+    yyjson_obj_foreach(wanted, i, n, key, value) if (!json_equal(json_getn(labels, json_str(key)), value)) return false;
+    return true;
+}
+
+void workloads_count(const struct workloads *w, struct str cluster, struct str ns, yyjson_val *labels, int64_t now,
+                     struct fed_pod_counts *ret)
+{
+    const struct watched *watched = map_get(&w->watched, cluster);
+    struct map_entry e;
+    *ret = (struct fed_pod_counts){ 0 };
+    for (size_t i = 0; watched && labels && map_next(&watched->groups, &i, &e);) {
+        const struct group *g = e.val;
+        if (str_eq(group_ns(g), ns) && has_all(g->labels ? yyjson_doc_get_root(g->labels) : NULL, labels))
+            fed_pod_group_count(&g->pods, now, ret);
+    }
+}
+
+struct fed_room *workloads_room(const struct workloads *w, struct str cluster)
+{
+    const struct watched *watched = map_get(&w->watched, cluster);
+    return watched && is_synced(watched->pods) && is_synced(watched->nodes) ? watched->room : NULL;
+}
+
+bool workloads_is_host(const struct workloads *w, struct str cluster)
+{
+    const struct watched *watched = map_get(&w->watched, cluster);
+    return watched && watched->is_host;
+}
+
+void workloads_metrics(const struct workloads *w, struct buf *out)
+{
+    struct map_entry e;
+    buf_addz(out, "# HELP kubefed_member_pods Pods of members that are known for the scheduling of replicas.\n"
+                  "# TYPE kubefed_member_pods gauge\n");
+    for (size_t i = 0; map_next(&w->watched, &i, &e);) {
+        const struct watched *watched = e.val;
+        buf_printf(out, "kubefed_member_pods{cluster=\"%s\"} %zu\n", watched->cluster,
+                   kube_informer_count(watched->pods));
+    }
+}
+
+/* --- life --- */
+
+void workloads_listen(struct workloads *w, struct workloads_listener *l)
+{
+    list_add_tail(&w->listeners, &l->link);
+}
+
+void workloads_unlisten(struct workloads_listener *l)
+{
+    list_del(&l->link);
+}
+
+struct workloads *workloads_new(const struct workloads_config *config)
+{
+    struct workloads *w = mem_zalloc(sizeof(*w));
+    w->config = *config;
+    w->ns = config->limited_to.n ? str_dup(config->limited_to) : NULL;
+    list_init(&w->listeners);
+    w->clusters_listener = (struct clusters_listener){ .fn = on_cluster, .arg = w };
+    clusters_listen(config->clusters, &w->clusters_listener);
+    return w;
+}
+
+void workloads_free(struct workloads *w)
+{
+    struct map_entry e;
+    if (!w)
+        return;
+    clusters_unlisten(&w->clusters_listener);
+    loop_timer_stop(&w->tell);
+    if (w->identity)
+        kube_call_cancel(w->identity);
+    for (size_t i = 0; map_next(&w->watched, &i, &e);)
+        unwatch(w, e.key);
+    map_done(&w->watched);
+    free(w->host_uid);
+    free(w->ns);
+    free(w);
+}
