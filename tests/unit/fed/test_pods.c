@@ -1,0 +1,106 @@
+/* Pods as scheduling counts them: U-32, Q-39, groups. */
+#include "fed/pods.h"
+
+#include "fed_test.h"
+
+#define NOW 1700000000
+#define LONG_AGO "2023-11-14T22:03:20Z" /* 10 minutes before */
+#define JUST_NOW "2023-11-14T22:13:20Z"
+
+#define RUNNING(status)                                                                                                \
+    "{'spec':{'nodeName':'n'},'status':{'phase':'Running','conditions':[{'type':'Ready','status':'" status "'}]}}"
+#define UNSCHEDULABLE(since)                                                                                           \
+    "{'status':{'phase':'Pending','conditions':[{'type':'PodScheduled','status':'False','reason':'Unschedulable',"     \
+    "'lastTransitionTime':'" since "'}]}}"
+
+static void change(struct fed_pod_group *g, const char *live, bool must_be_ready, bool added)
+{
+    _cleanup_json_mut_ yyjson_mut_doc *out = json_mut_doc_new();
+    struct fed_pod pod;
+
+    fed_pod_project(J(live), must_be_ready, out);
+    fed_pod_read(keep(json_freeze(out)), &pod);
+    if (added)
+        fed_pod_group_add(g, &pod);
+    else
+        fed_pod_group_remove(g, &pod);
+}
+
+static struct fed_pod_counts count(const char *const *pods, size_t n, bool must_be_ready)
+{
+    struct fed_pod_group g = { 0 };
+    struct fed_pod_counts counts = { 0 };
+
+    for (size_t i = 0; i < n; i++)
+        change(&g, pods[i], must_be_ready, true);
+    fed_pod_group_count(&g, NOW, &counts);
+    fed_pod_group_done(&g);
+    return counts;
+}
+
+static void as_in_kubefed(void **state)
+{
+    static const char *const pods[] = { RUNNING("True"),         RUNNING("True"),         RUNNING("False"),
+                                        UNSCHEDULABLE(LONG_AGO), UNSCHEDULABLE(LONG_AGO), UNSCHEDULABLE(JUST_NOW) };
+    static const char *const pending[] = { "{'status':{'phase':'Pending'}}" };
+    struct fed_pod_counts c = count(pods, ARRAY_SIZE(pods), false);
+
+    (void)state;
+    assert_int_equal(c.total, 6);
+    assert_int_equal(c.running, 3);
+    assert_int_equal(c.unschedulable, 2);
+    assert_int_equal(c.waiting, 1);
+    assert_int_equal(c.bound, 3);
+    assert_int_equal(c.next_s, FED_UNSCHEDULABLE_S + 1);
+    c = count(pending, 1, false);
+    assert_int_equal(c.total, 1);
+    assert_int_equal(c.running + c.unschedulable + c.waiting, 0);
+}
+
+static void only_ready_pods_run(void **state)
+{
+    static const char *const pods[] = { RUNNING("True"), RUNNING("False"), "{'status':{'phase':'Running'}}" };
+
+    (void)state;
+    assert_int_equal(count(pods, ARRAY_SIZE(pods), true).running, 1);
+    assert_int_equal(count(pods, ARRAY_SIZE(pods), false).running, 2);
+}
+
+static void the_minute_is_exact(void **state)
+{
+    static const char *const pods[] = { UNSCHEDULABLE("2023-11-14T22:12:20Z"), UNSCHEDULABLE("2023-11-14T22:12:19Z"),
+                                        UNSCHEDULABLE("rubbish") };
+    struct fed_pod_counts c = count(pods, ARRAY_SIZE(pods), true);
+
+    (void)state;
+    assert_int_equal(c.unschedulable, 2);
+    assert_int_equal(c.waiting, 1);
+    assert_int_equal(c.next_s, 1);
+}
+
+static void a_group_forgets_what_leaves(void **state)
+{
+    struct fed_pod_group g = { 0 };
+    struct fed_pod_counts c = { 0 };
+
+    (void)state;
+    change(&g, RUNNING("True"), true, true);
+    change(&g, UNSCHEDULABLE(LONG_AGO), true, true);
+    change(&g, UNSCHEDULABLE(JUST_NOW), true, true);
+    change(&g, UNSCHEDULABLE(LONG_AGO), true, false);
+    change(&g, RUNNING("True"), true, false);
+    fed_pod_group_count(&g, NOW, &c);
+    assert_int_equal(c.total, 1);
+    assert_int_equal(c.running + c.bound + c.unschedulable, 0);
+    assert_int_equal(c.waiting, 1);
+    fed_pod_group_done(&g);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(as_in_kubefed), cmocka_unit_test(only_ready_pods_run),
+                                        cmocka_unit_test(the_minute_is_exact),
+                                        cmocka_unit_test(a_group_forgets_what_leaves) };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

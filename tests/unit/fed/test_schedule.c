@@ -1,0 +1,509 @@
+/*
+ * Scheduling decisions around the planner (docs/scheduling.md): lost clusters, room, moves that are held back; and a world in which
+ * clusters come and go at random, shares are carried out, and everything comes to rest. UNIT_SEED=<number> repeats a run.
+ */
+#include "fed/schedule.h"
+
+#include "fed_test.h"
+
+#define CLUSTERS 5
+#define WORLDS 2000
+#define STEPS 40
+#define REST 40 /* steps within which a world that stands still comes to rest */
+
+/* A member as it is, besides what scheduling is told. */
+struct world {
+    struct fed_preference *pref;
+    struct fed_schedule_cluster c[CLUSTERS];
+    int64_t holds[CLUSTERS]; /* so many replicas find room there */
+    size_t n;
+    struct fed_schedule_input in;
+};
+
+static const char *const names[CLUSTERS] = { "c1", "c2", "c3", "c4", "c5" };
+
+static void world_done(struct world *w)
+{
+    fed_preference_free(w->pref);
+    w->pref = NULL;
+}
+
+static void world_prefer(struct world *w, const char *spec)
+{
+    _cleanup_error_ struct error *err = NULL;
+    _cleanup_free_ char *json = mem_printf("{'spec':{'targetKind':'K',%s}}", spec);
+
+    world_done(w);
+    assert_ok(fed_preference_decode(JF("%s", json), &w->pref, &err), err);
+    w->in.preference = w->pref;
+}
+
+static void world_init(struct world *w, size_t n, const char *spec)
+{
+    *w = (struct world){ .n = n };
+    for (size_t i = 0; i < n; i++) {
+        w->c[i] = (struct fed_schedule_cluster){ .name = str_of(names[i]),
+                                                 .ready = true,
+                                                 .since_s = 9999,
+                                                 .selected = true,
+                                                 .observed = true,
+                                                 .has_pods = true };
+        w->holds[i] = 1000;
+    }
+    w->in = (struct fed_schedule_input){
+        .key = STR("ns/w"), .clusters = w->c, .n = n, .lost_after_s = 60, .return_after_s = 20
+    };
+    world_prefer(w, spec);
+}
+
+/* Pods as the clusters that can be reached would have them. */
+static void world_run(struct world *w)
+{
+    for (size_t i = 0; i < w->n; i++) {
+        struct fed_schedule_cluster *c = &w->c[i];
+
+        if (!c->ready)
+            continue;
+        c->has_object = c->has_previous;
+        c->replicas = c->has_previous ? c->previous : 0;
+        c->ready_replicas = MIN(c->replicas, w->holds[i]);
+        c->pods = (struct fed_pod_counts){ .total = c->replicas,
+                                           .running = c->ready_replicas,
+                                           .bound = c->ready_replicas,
+                                           .unschedulable = c->replicas - c->ready_replicas };
+    }
+}
+
+static void look_at_room(struct world *w)
+{
+    for (size_t i = 0; i < w->n; i++) {
+        w->c[i].has_room = true;
+        w->c[i].room = MAX(w->holds[i] - w->c[i].pods.bound, (int64_t)0);
+    }
+}
+
+static bool carry_out(struct world *w, const struct fed_schedule *s)
+{
+    bool changed = false;
+
+    for (size_t i = 0; s->outcome == FED_SCHEDULED && i < w->n; i++) {
+        struct fed_schedule_cluster *c = &w->c[i];
+        const struct fed_schedule_share *share = &s->shares[i];
+
+        changed |= c->has_previous != share->placed || (share->placed && c->previous != share->replicas);
+        if (s->keep_before && c->has_previous) {
+            c->has_before = true;
+            c->before = c->previous;
+        }
+        if (s->forget_before)
+            c->has_before = false;
+        c->has_previous = share->placed;
+        c->previous = share->placed ? share->replicas : 0;
+    }
+    return changed;
+}
+
+static bool step(struct world *w)
+{
+    look_at_room(w);
+    _cleanup_free_ struct fed_schedule *s = fed_schedule_make(&w->in);
+
+    return carry_out(w, s);
+}
+
+static void rest(struct world *w)
+{
+    for (int i = 0; i < REST; i++) {
+        bool changed = step(w);
+
+        world_run(w);
+        if (!changed && !step(w))
+            return;
+    }
+    fail_msg("replicas wander for ever");
+}
+
+static void check_shares(const struct world *w, const int64_t *expected, int line)
+{
+    for (size_t i = 0; i < w->n; i++)
+        if ((w->c[i].has_previous ? w->c[i].previous : -1) != expected[i])
+            fail_msg("line %d: %s has %lld, not %lld", line, names[i],
+                     (long long)(w->c[i].has_previous ? w->c[i].previous : -1), (long long)expected[i]);
+}
+/* -1: not placed */
+#define assert_shares(w, ...) check_shares((w), (const int64_t[CLUSTERS]){ __VA_ARGS__ }, __LINE__)
+
+static enum fed_schedule_outcome outcome(struct world *w)
+{
+    look_at_room(w);
+    _cleanup_free_ struct fed_schedule *s = fed_schedule_make(&w->in);
+
+    return s->outcome;
+}
+
+static void turn(struct fed_schedule_cluster *c, bool ready, int64_t since)
+{
+    c->ready = ready;
+    c->since_s = since;
+}
+
+/* --- lost clusters --- */
+
+static void a_lost_cluster_is_held_then_left(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_init(&w, 3, "'totalReplicas':9");
+    rest(&w);
+    assert_shares(&w, 3, 3, 3);
+    turn(&w.c[2], false, 59);
+    assert_false(step(&w));
+    turn(&w.c[2], false, 60);
+    rest(&w);
+    assert_int_equal(w.c[0].previous + w.c[1].previous, 9);
+    assert_false(w.c[2].has_previous);
+    turn(&w.c[2], true, 19);
+    assert_false(step(&w));
+    world_run(&w);
+    turn(&w.c[2], true, 20); /* without failover what runs stays where it runs, as in KubeFed */
+    rest(&w);
+    assert_int_equal(w.c[2].previous, 0);
+    world_done(&w);
+}
+
+static void a_held_cluster_gets_no_more(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_init(&w, 2, "'totalReplicas':4,'rebalance':true");
+    rest(&w);
+    turn(&w.c[1], false, 5);
+    world_prefer(&w, "'totalReplicas':10,'rebalance':true");
+    rest(&w);
+    assert_shares(&w, 8, 2);
+    world_done(&w);
+}
+
+static void with_failover_they_come_back(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_init(&w, 3, "'totalReplicas':9,'failover':{}");
+    rest(&w);
+    turn(&w.c[2], false, 60);
+    rest(&w);
+    assert_int_equal(w.c[2].has_previous, false);
+    turn(&w.c[2], true, 5);
+    rest(&w);
+    assert_int_equal(w.c[2].has_previous, false);
+    turn(&w.c[2], true, 20);
+    rest(&w);
+    assert_shares(&w, 3, 3, 3);
+    assert_false(w.c[0].has_before || w.c[2].has_before);
+    world_done(&w);
+}
+
+static void members_that_are_slow_to_follow_cause_no_flapping(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_init(&w, 3, "'totalReplicas':9,'failover':{}");
+    rest(&w);
+    turn(&w.c[2], false, 60);
+    rest(&w);
+    turn(&w.c[2], true, 20);
+    assert_true(step(&w));
+    assert_shares(&w, 3, 3, 3);
+    assert_false(step(&w)); /* nothing was carried out yet */
+    world_run(&w);
+    assert_false(step(&w));
+    world_done(&w);
+}
+
+static void all_lost_is_our_fault(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_init(&w, 3, "'totalReplicas':9,'failover':{}");
+    w.c[0].is_host = true;
+    rest(&w);
+    turn(&w.c[1], false, 300);
+    turn(&w.c[2], false, 300);
+    assert_int_equal(outcome(&w), FED_SCHEDULE_ALL_LOST);
+    turn(&w.c[1], true, 3); /* they come back one after the other */
+    assert_int_equal(outcome(&w), FED_SCHEDULE_ALL_LOST);
+    turn(&w.c[1], true, 20);
+    assert_int_equal(outcome(&w), FED_SCHEDULED);
+    for (size_t i = 0; i < 3; i++)
+        turn(&w.c[i], false, 300);
+    assert_int_equal(outcome(&w), FED_SCHEDULE_NO_CLUSTERS);
+    for (size_t i = 0; i < 3; i++) {
+        turn(&w.c[i], true, 300);
+        w.c[i].selected = false;
+    }
+    assert_int_equal(outcome(&w), FED_SCHEDULE_NONE_SELECTED);
+    world_done(&w);
+}
+
+static void no_more_move_at_once_than_allowed(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_init(&w, 3, "'totalReplicas':12,'failover':{'maxMoved':'25%'}");
+    rest(&w);
+    assert_shares(&w, 4, 4, 4);
+    turn(&w.c[2], false, 60);
+    step(&w);
+    assert_int_equal(w.c[2].previous, 1);
+    assert_int_equal(w.c[0].previous + w.c[1].previous, 11);
+    assert_false(step(&w)); /* until those run */
+    world_run(&w);
+    assert_true(step(&w));
+    assert_false(w.c[2].has_previous);
+    world_done(&w);
+}
+
+/* --- KubeFed's observations --- */
+
+static void unschedulable_pods_limit_a_cluster(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_init(&w, 2, "'totalReplicas':10");
+    rest(&w);
+    w.holds[1] = 2;
+    world_run(&w);
+    assert_true(step(&w));
+    assert_shares(&w, 8, 2);
+    world_done(&w);
+}
+
+static void what_cannot_be_seen_keeps_its_share(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_init(&w, 2, "'totalReplicas':10,'rebalance':true");
+    w.c[1].observed = false;
+    rest(&w);
+    assert_shares(&w, 10, -1);
+    w.c[1].observed = true;
+    rest(&w);
+    assert_shares(&w, 5, 5);
+    w.c[1].observed = false;
+    rest(&w);
+    assert_shares(&w, 5, 5);
+    world_done(&w);
+}
+
+/* --- room --- */
+
+#define ROOM "'strategy':'FreeResources'"
+
+static void shares_follow_room(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_init(&w, 3, "'totalReplicas':12," ROOM);
+    w.holds[0] = 10;
+    w.holds[1] = 20;
+    w.holds[2] = 0;
+    rest(&w);
+    assert_shares(&w, 4, 8, 0);
+    world_prefer(&w, "'totalReplicas':40," ROOM);
+    rest(&w);
+    assert_shares(&w, 10, 20, 0);
+    look_at_room(&w);
+    _cleanup_free_ struct fed_schedule *s = fed_schedule_make(&w.in);
+    assert_int_equal(s->unplaced, 10);
+    world_done(&w);
+}
+
+static void room_respects_limits_and_weights(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_init(&w, 3,
+               "'totalReplicas':12," ROOM
+               ",'clusters':{'*':{'weight':1},'c2':{'weight':1,'maxReplicas':2},'c3':{'weight':1,'minReplicas':5}}");
+    for (size_t i = 0; i < 3; i++)
+        w.holds[i] = 20;
+    rest(&w);
+    assert_true(w.c[1].previous <= 2);
+    assert_true(w.c[2].previous >= 5);
+    assert_int_equal(w.c[0].previous + w.c[1].previous + w.c[2].previous, 12);
+    world_done(&w);
+}
+
+static void small_improvements_move_nothing(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_init(&w, 2, "'totalReplicas':20,'rebalance':true," ROOM);
+    w.holds[0] = w.holds[1] = 100;
+    rest(&w);
+    assert_shares(&w, 10, 10);
+    w.holds[0] = 120;
+    assert_false(step(&w));
+    w.holds[0] = 300;
+    rest(&w);
+    assert_shares(&w, 15, 5);
+    world_prefer(&w, "'totalReplicas':20," ROOM);
+    w.holds[0] = 20;
+    rest(&w); /* without rebalance what runs stays */
+    assert_shares(&w, 15, 5);
+    world_done(&w);
+}
+
+/* --- at random --- */
+
+static void prefer_at_random(struct world *w)
+{
+    char spec[1024], clusters[512] = "'*':{'weight':1}";
+    int64_t total = (int64_t)rand_below(40), least = (int64_t)rand_below(4);
+
+    if (rand_below(2))
+        snprintf(clusters, sizeof(clusters),
+                 "'*':{'weight':%u},'c1':{'weight':%u,'minReplicas':%lld,'maxReplicas':%lld}", (unsigned)rand_below(3),
+                 (unsigned)rand_below(5), (long long)least, (long long)(least + (int64_t)rand_below(10)));
+    snprintf(spec, sizeof(spec), "'totalReplicas':%lld,'rebalance':%s,%s'clusters':{%s}%s", (long long)total,
+             rand_below(2) ? "true" : "false", rand_below(2) ? ROOM "," : "", clusters,
+             rand_below(2)   ? ",'failover':{'maxMoved':3}"
+             : rand_below(2) ? ",'failover':{}"
+                             : "");
+    world_prefer(w, spec);
+}
+
+static void happen(struct world *w)
+{
+    struct fed_schedule_cluster *c = &w->c[rand_below(w->n)];
+
+    switch (rand_below(6)) {
+    case 0: turn(c, !c->ready, 0); break;
+    case 1:
+    case 2:
+        for (size_t i = 0; i < w->n; i++)
+            w->c[i].since_s += 15;
+        break;
+    case 3: w->holds[rand_below(w->n)] = (int64_t)rand_below(40); break;
+    case 4: world_run(w); break;
+    default:
+        if (rand_below(8) == 0)
+            prefer_at_random(w);
+    }
+}
+
+static void check_decision(const struct world *w, const struct fed_schedule *s)
+{
+    int64_t placed = 0, had = 0, moved = 0, overflow = 0;
+    bool room = w->pref->strategy == FED_BY_FREE_RESOURCES, lost = false, before = false, any = false;
+
+    for (size_t i = 0; i < w->n; i++) {
+        const struct fed_schedule_share *share = &s->shares[i];
+
+        placed += share->replicas;
+        had += w->c[i].has_previous ? w->c[i].previous : 0;
+        any |= w->c[i].has_previous;
+        moved += MAX((w->c[i].has_previous ? w->c[i].previous : 0) - share->replicas, (int64_t)0);
+        overflow += share->overflow;
+        lost |= share->role == FED_ROLE_LOST && w->c[i].has_previous;
+        before |= w->c[i].has_before;
+        assert_true(share->replicas >= 0 && (share->placed || share->replicas == 0));
+        assert_true(w->c[i].ready || share->replicas <= (w->c[i].has_previous ? w->c[i].previous : 0));
+        if (room && share->role == FED_ROLE_CANDIDATE && share->has_capacity)
+            assert_true(share->wanted <= MAX(share->capacity, (int64_t)0));
+    }
+    assert_true(placed - overflow <= w->pref->total || (w->pref->has_failover && placed <= MAX(had, w->pref->total)));
+    if (w->pref->has_failover && any && (lost || before))
+        assert_true(moved <= fed_share_of(w->pref->max_moved, w->pref->total) + MAX(had - w->pref->total, (int64_t)0) ||
+                    moved - MAX(had - placed, (int64_t)0) <= fed_share_of(w->pref->max_moved, w->pref->total));
+}
+
+static void come_to_rest(struct world *w)
+{
+    for (size_t i = 0; i < w->n; i++) {
+        turn(&w->c[i], true, 9999);
+        w->holds[i] = 50;
+    }
+    rest(w);
+    for (size_t i = 0; i < w->n; i++)
+        assert_false(w->c[i].has_before && w->pref->has_failover && w->c[i].previous < w->c[i].before &&
+                     w->c[i].replicas != w->c[i].previous);
+}
+
+static void every_world_comes_to_rest(void **state)
+{
+    (void)state;
+    unit_seed();
+    for (int i = 0; i < WORLDS; i++) {
+        struct world w;
+
+        world_init(&w, 1 + (size_t)rand_below(CLUSTERS), "'totalReplicas':10");
+        prefer_at_random(&w);
+        for (int k = 0; k < STEPS; k++) {
+            happen(&w);
+            look_at_room(&w);
+            _cleanup_free_ struct fed_schedule *s = fed_schedule_make(&w.in), *again = fed_schedule_make(&w.in);
+
+            assert_memory_equal(s, again, sizeof(*s) + w.n * sizeof(s->shares[0]));
+            if (s->outcome == FED_SCHEDULED)
+                check_decision(&w, s);
+            carry_out(&w, s);
+        }
+        come_to_rest(&w);
+        world_done(&w);
+    }
+}
+
+static void why_and_doubts(void **state)
+{
+    struct world w;
+    _cleanup_buf_ struct buf text = BUF_INIT((size_t)4096);
+
+    (void)state;
+    world_init(&w, 2, "'totalReplicas':9,'clusters':{'c1':{'weight':1,'maxReplicas':4},'zz':{}}");
+    look_at_room(&w);
+    _cleanup_free_ struct fed_schedule *s = fed_schedule_make(&w.in);
+    fed_schedule_why(&w.in, s, 0, &text);
+    assert_string_equal(text.p, "weight 1 of 1; at most 4 (maxReplicas)");
+    buf_reset(&text);
+    fed_schedule_why(&w.in, s, 1, &text);
+    assert_string_equal(text.p, "no preference for it, and none for \"*\"");
+    buf_reset(&text);
+    fed_schedule_doubts(&w.in, &text);
+    assert_string_equal(text.p,
+                        "spec.clusters[zz]: there is no such cluster, spec.clusters: the maxReplicas of the ready "
+                        "clusters add up to 4, less than totalReplicas, 9");
+    world_done(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_lost_cluster_is_held_then_left),
+        cmocka_unit_test(a_held_cluster_gets_no_more),
+        cmocka_unit_test(with_failover_they_come_back),
+        cmocka_unit_test(members_that_are_slow_to_follow_cause_no_flapping),
+        cmocka_unit_test(all_lost_is_our_fault),
+        cmocka_unit_test(no_more_move_at_once_than_allowed),
+        cmocka_unit_test(unschedulable_pods_limit_a_cluster),
+        cmocka_unit_test(what_cannot_be_seen_keeps_its_share),
+        cmocka_unit_test(shares_follow_room),
+        cmocka_unit_test(room_respects_limits_and_weights),
+        cmocka_unit_test(small_improvements_move_nothing),
+        cmocka_unit_test(why_and_doubts),
+        cmocka_unit_test(every_world_comes_to_rest),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
