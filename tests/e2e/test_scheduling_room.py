@@ -1,0 +1,127 @@
+"""Scheduling where pods are: those that cannot be scheduled, and shares by free resources, with nodes and a stand-in for the kubelet."""
+from harness import FDEPLOY, eventually, expect, k, stays, test
+from nodes import Nodes, tolerations
+from test_scheduling import RSP, condition, deployment, shares_of
+
+MEMBERS = ("member1", "member2")
+
+
+class Scene:
+    """A Deployment of pods with one CPU each, and nodes in both members."""
+
+    def __init__(self, t, cpus, unschedulable_for=0, clusters=None, start=True):
+        t.main()
+        self.t = t
+        self.namespace = t.namespace(clusters=MEMBERS)
+        self.nodes = {}
+        for member, cpu in zip(MEMBERS, cpus):
+            self.nodes[member] = Nodes(t, member, self.namespace, unschedulable_for)
+            if cpu:
+                self.nodes[member].add("a", cpu=str(cpu), memory="64Gi")
+            if start:
+                self.nodes[member].start()
+        self.clusters = clusters or {m: {"weight": 1} for m in MEMBERS}
+
+    def create(self, name="web", cpu="1"):
+        self.t.federate(FDEPLOY, self.namespace, name, deployment(
+            self.namespace, name, {"cpu": cpu}, tolerations(self.namespace)), clusters=())
+
+    def prefer(self, total, name="web", **spec):
+        body = {"targetKind": "FederatedDeployment", "totalReplicas": total, "clusters": self.clusters, **spec}
+        old = self.t.host.find(RSP, self.namespace, name)
+        if old:
+            self.t.host.replace(RSP, self.namespace, {**old, "spec": body})
+        else:
+            self.t.host.create(RSP, self.namespace, {"metadata": {"name": name}, "spec": body})
+
+    def shares(self, name="web"):
+        shares = shares_of(self.t.host.get(FDEPLOY, self.namespace, name))
+        return {m: shares.get(m) for m in MEMBERS}
+
+    def wait(self, one, two, name="web", timeout=40):
+        eventually(lambda: expect(self.shares(name), dict(zip(MEMBERS, (one, two))), f"shares of {name}"), timeout)
+
+    def ready(self, one, two, name="web"):
+        def are():
+            for member, n in zip(MEMBERS, (one, two)):
+                status = self.t.env.apis[member].get(k.DEPLOYMENTS, self.namespace, name).get("status", {})
+                expect(status.get("readyReplicas", 0), n, f"ready replicas in {member}")
+        eventually(are, 40)
+
+
+@test()
+def pods_without_room_are_replaced_elsewhere(t):
+    """By weight, as in KubeFed: what could not be scheduled for a minute goes to the cluster that has room."""
+    s = Scene(t, (2, 16), unschedulable_for=70)
+    s.create()
+    s.prefer(8)
+    s.wait(2, 6)
+    s.ready(2, 6)
+
+
+@test()
+def pods_that_wait_are_given_their_minute(t):
+    s = Scene(t, (2, 16), unschedulable_for=0)
+    s.create()
+    s.prefer(8)
+    s.wait(4, 4)
+    s.ready(2, 4)
+    stays(lambda: expect(s.shares(), {"member1": 4, "member2": 4}, "shares within the minute"), 2)
+
+
+@test(smoke=True)
+def replicas_go_where_there_is_room(t):
+    """FreeResources: shares in proportion to what fits; what fits nowhere is not placed, and said."""
+    s = Scene(t, (4, 8))
+    s.create()
+    s.prefer(6, strategy="FreeResources")
+    s.wait(2, 4)
+    s.ready(2, 4)
+    s.prefer(20, strategy="FreeResources")
+    s.wait(4, 8)
+    s.ready(4, 8)
+    eventually(lambda: expect(condition(t.host.get(RSP, s.namespace, "web"), "Scheduled")[1:],
+                              ("InsufficientResources", "8 of 20 replicas fit in no cluster"), "condition Scheduled"))
+    s.nodes["member1"].add("b", cpu="8", memory="64Gi")
+    s.wait(12, 8)
+    s.ready(12, 8)
+
+
+@test()
+def many_workloads_at_once_do_not_share_the_same_room(t):
+    """Pods do not start while ten workloads are placed: what was promised to one is not given to another."""
+    s = Scene(t, (10, 10))
+    for nodes in s.nodes.values():
+        nodes.pause()
+    names = [f"web{i}" for i in range(10)]
+    for name in names:
+        s.create(name)
+        s.prefer(3, name, strategy="FreeResources")
+
+    def placed():
+        return {m: sum(s.shares(name)[m] or 0 for name in names) for m in MEMBERS}
+
+    def settled():
+        for name in names:
+            assert condition(t.host.get(RSP, s.namespace, name), "Scheduled")[1] in ("Scheduled", "InsufficientResources"), name
+        expect(sum(placed().values()), 20, f"replicas placed ({placed()})")
+    eventually(settled, 40)
+    expect(placed(), {"member1": 10, "member2": 10}, "replicas placed")
+    for nodes in s.nodes.values():
+        nodes.resume()
+    eventually(lambda: expect({m: len([p for p in n.pods() if p["status"].get("phase") == "Running"])
+                               for m, n in s.nodes.items()}, {"member1": 10, "member2": 10}, "pods that run"), 40)
+    stays(lambda: expect(placed(), {"member1": 10, "member2": 10}, "replicas placed"), 1)
+
+
+@test()
+def a_cordoned_node_has_no_room(t):
+    s = Scene(t, (8, 8))
+    s.nodes["member1"].cordon("a")
+    s.create()
+    s.prefer(4, strategy="FreeResources")
+    s.wait(0, 4)
+    s.nodes["member1"].cordon("a", on=False)
+    stays(lambda: expect(s.shares(), {"member1": 0, "member2": 4}, "what runs stays without rebalance"), 1)
+    s.prefer(4, strategy="FreeResources", rebalance=True)
+    s.wait(2, 2)
