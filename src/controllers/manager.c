@@ -115,6 +115,8 @@ void manager_free(struct manager *m)
 {
     if (!m)
         return;
+    if (m->scheduling)
+        scheduling_set_types(m->scheduling, NULL); /* types that stop now are not news */
     type_configs_free(m->types);
     scheduling_free(m->scheduling);
     health_free(m->health);

@@ -147,6 +147,17 @@ static void on_pods(void *arg, struct str cluster, struct str ns, yyjson_val *la
             sched_enqueue(s, e.key);
 }
 
+/* The pod uses what was promised for it: until the next pass it would count twice, and take room from others. */
+static void on_bound(void *arg, struct str cluster, struct str ns, yyjson_val *labels, struct str node)
+{
+    struct scheduling *s = arg;
+    struct fed_room *room = workloads_room(s->workloads, cluster);
+    struct map_entry e;
+    for (size_t i = 0; room && map_next(&s->records, &i, &e);)
+        if (in_namespace(e.key, ns) && has_labels(labels, e.val))
+            fed_room_fulfil(room, e.key, node);
+}
+
 static void on_namespace(void *arg, struct str ns, enum namespace_event event)
 {
     struct scheduling *s = arg;
@@ -176,7 +187,7 @@ void scheduling_set_types(struct scheduling *s, const struct type_configs *types
 static void listen(struct scheduling *s)
 {
     const struct sync_env *env = s->config.env;
-    s->workloads_listener = (struct workloads_listener){ .fn = on_pods, .arg = s };
+    s->workloads_listener = (struct workloads_listener){ .fn = on_pods, .bound = on_bound, .arg = s };
     workloads_listen(s->workloads, &s->workloads_listener);
     s->clusters_listener = (struct clusters_listener){ .fn = on_cluster, .arg = s };
     clusters_listen(env->clusters, &s->clusters_listener);
@@ -198,6 +209,11 @@ struct scheduling *scheduling_start(const struct scheduling_config *config)
                                                              .clusters = env->clusters,
                                                              .limited_to = limited,
                                                              .ready_pods_only = env->behavior.ready_pods_only });
+    s->resources = resources_start(env->host, env->clusters, s->workloads, env->system_namespace);
+    if (env->behavior.collect_resources) {
+        workloads_hold(s->workloads);
+        workloads_hold_nodes(s->workloads);
+    }
     s->queue = workqueue_new(&(struct workqueue_config){
         .loop = kube_client_loop(env->host), .max_active = CONCURRENT, .process = sched_process, .arg = s });
     listen(s);
@@ -220,6 +236,7 @@ void scheduling_free(struct scheduling *s)
         sched_pass_free(e.val);
     kube_informer_stop(s->preferences);
     workqueue_free(s->queue);
+    resources_free(s->resources);
     workloads_free(s->workloads);
     map_done(&s->passes);
     map_done_values(&s->records, record_free);

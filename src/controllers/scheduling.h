@@ -15,7 +15,7 @@ struct scheduling_config {
 };
 /* env->watcher must be sched_watcher's result. */
 struct scheduling *scheduling_start(const struct scheduling_config *config);
-/* The types that can be scheduled, before the first of them starts. */
+/* The types that can be scheduled, before the first of them starts; NULL: there are none any more, and nothing is done. */
 void scheduling_set_types(struct scheduling *s, const struct type_configs *types);
 /* What sync controllers tell. */
 struct sync_watcher *scheduling_watcher(struct scheduling *s);

@@ -230,6 +230,7 @@ bool sched_gather(struct sched_pass *p)
         .n = p->snapshot->n,
         .lost_after_s = (int64_t)(s->config.lost_after_ms + 999) / 1000,
         .return_after_s = (int64_t)(s->config.return_after_ms + 999) / 1000,
+        .ready_runs_only = !s->config.env->behavior.starting_pods_count,
     };
     if (p->preference->intersect)
         select_clusters(p);

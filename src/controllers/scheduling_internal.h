@@ -6,6 +6,7 @@
 #define CONTROLLERS_SCHEDULING_INTERNAL_H
 
 #include "base/map.h"
+#include "controllers/resources.h"
 #include "controllers/scheduling.h"
 #include "controllers/typeconfigs.h"
 #include "controllers/workloads.h"
@@ -27,6 +28,7 @@ struct scheduling {
     struct scheduling_config config;
     const struct type_configs *types;
     struct workloads *workloads;
+    struct resources *resources;
     struct kube_informer *preferences;
     struct workqueue *queue;
     struct sync_watcher watcher;

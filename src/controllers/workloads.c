@@ -182,6 +182,26 @@ static void count_pod(struct watched *w, const struct kube_object *o, int sign)
     w->dirty |= w->nodes != NULL;
 }
 
+static bool is_bound(const struct kube_object *o)
+{
+    return o && str_contains(kube_object_body(o), STR("\"node\":"));
+}
+
+static void tell_bound(const struct watched *w, const struct kube_object *o)
+{
+    _cleanup_json_ yyjson_doc *doc = NULL;
+    struct fed_pod pod;
+    if (json_parse(kube_object_body(o), &doc, NULL) < 0)
+        return;
+    yyjson_val *root = yyjson_doc_get_root(doc);
+    fed_pod_read(root, &pod);
+    list_for_each(it, &w->owner->listeners) {
+        struct workloads_listener *l = list_entry(it, struct workloads_listener, link);
+        if (l->bound && pod.node.n)
+            l->bound(l->arg, str_of(w->cluster), kube_object_ns(o), json_get(root, "labels"), pod.node);
+    }
+}
+
 static void on_pod(void *arg, struct kube_object *old, struct kube_object *now)
 {
     struct watched *w = arg;
@@ -191,6 +211,8 @@ static void on_pod(void *arg, struct kube_object *old, struct kube_object *now)
         count_pod(w, now, 1);
     if (old)
         count_pod(w, old, -1);
+    if (w->nodes && is_bound(now) && !is_bound(old))
+        tell_bound(w, now);
     tell_soon(w);
 }
 

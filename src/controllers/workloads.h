@@ -42,6 +42,8 @@ struct workloads_listener {
     struct list link;
     /* Pods with these labels in this namespace changed; labels NULL: much, or the nodes of the cluster. */
     void (*fn)(void *arg, struct str cluster, struct str ns, yyjson_val *labels);
+    /* A pod with these labels was bound to a node; told at once, while the other changes are told in batches. May be NULL. */
+    void (*bound)(void *arg, struct str cluster, struct str ns, yyjson_val *labels, struct str node);
     void *arg;
 };
 void workloads_listen(struct workloads *w, struct workloads_listener *l);

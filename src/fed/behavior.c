@@ -16,6 +16,7 @@ const struct fed_behavior fed_behavior_default = {
     .yield_to_autoscalers = true,
     .whole_namespace_placement = true,
     .ready_pods_only = true,
+    .starting_pods_count = true,
     .orphan_unreachable_after_s = FED_WAIT_FOR_EVER,
 };
 
@@ -33,6 +34,8 @@ static const struct {
     { "RetainBoundFields", offsetof(struct fed_behavior, retain_bound_fields) },
     { "YieldToAutoscalers", offsetof(struct fed_behavior, yield_to_autoscalers) },
     { "WholeNamespacePlacement", offsetof(struct fed_behavior, whole_namespace_placement) },
+    { "StartingPodsCount", offsetof(struct fed_behavior, starting_pods_count) },
+    { "CollectResources", offsetof(struct fed_behavior, collect_resources) },
     { "ReadyPodsOnly", offsetof(struct fed_behavior, ready_pods_only) },
 };
 

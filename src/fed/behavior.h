@@ -21,7 +21,9 @@ struct fed_behavior {
     bool jobs_in_background;          /* */
     bool retain_bound_fields;         /* */
     bool yield_to_autoscalers;
-    bool whole_namespace_placement;     /* */
+    bool whole_namespace_placement; /* */
+    bool starting_pods_count;
+    bool collect_resources;             /* also while nothing is scheduled by room */
     bool ready_pods_only;               /* */
     int64_t orphan_unreachable_after_s; /* or FED_WAIT_FOR_EVER */
 };

@@ -290,6 +290,25 @@ void fed_room_promise(struct fed_room *r, struct str workload, const struct fed_
     }
 }
 
+void fed_room_fulfil(struct fed_room *r, struct str workload, struct str node)
+{
+    struct promise *p = map_get(&r->promises, workload);
+    size_t at = 0;
+
+    if (!p || p->n == 0)
+        return;
+    for (size_t i = 0; i < p->n; i++)
+        if (str_eqc(node, p->parts[i].node))
+            at = i;
+    add_part(r, p, &p->parts[at], -1);
+    p->parts[at].replicas--;
+    add_part(r, p, &p->parts[at], 1);
+    if (p->parts[at].replicas > 0)
+        return;
+    free(p->parts[at].node);
+    p->parts[at] = p->parts[--p->n];
+}
+
 /* --- totals --- */
 
 void fed_room_totals(const struct fed_room *r, struct fed_room_totals *ret)

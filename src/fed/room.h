@@ -52,8 +52,11 @@ void fed_demand_free(struct fed_demand *d); /* NULL is fine */
 int64_t fed_room_fits(struct fed_room *r, struct str workload, const struct fed_demand *d);
 
 /* `workload` was given `replicas` more than run there: that much is set aside on nodes, replacing an earlier promise; 0 ends it. What
- * finds no room is not set aside. Promises follow nodes that change: call again when pods were bound. */
+ * finds no room is not set aside. */
 void fed_room_promise(struct fed_room *r, struct str workload, const struct fed_demand *d, int64_t replicas);
+
+/* A pod of `workload` was bound to this node: what was promised for it there, or elsewhere, counts as used from now on. */
+void fed_room_fulfil(struct fed_room *r, struct str workload, struct str node);
 
 /* --- totals --- */
 

@@ -110,16 +110,30 @@ static enum fed_schedule_outcome outcome_of(const struct scheduler *x)
 
 /* --- what the planner is told --- */
 
+/* Replicas that could not be scheduled. Pods beyond the number of replicas are about to go, and those that never ran go first:
+ * without that, what was just taken away would count against the cluster a second time. */
+static int64_t stuck(const struct fed_schedule_cluster *c)
+{
+    int64_t surplus = MAX(c->pods.total - c->replicas, (int64_t)0);
+
+    return MAX(c->pods.unschedulable - surplus, (int64_t)0);
+}
+
 /* controllers.md 8.4. */
-static void observe_weights(const struct fed_schedule_cluster *c, struct fed_schedule_share *share)
+static void observe_weights(const struct scheduler *x, const struct fed_schedule_cluster *c,
+                            struct fed_schedule_share *share)
 {
     share->has_current = c->has_object;
     share->current = c->ready_replicas;
-    if (!c->has_object || c->replicas == c->ready_replicas || !c->has_pods)
-        return;
-    share->current = c->pods.running;
-    share->has_capacity = c->pods.unschedulable > 0;
-    share->capacity = c->replicas - c->pods.unschedulable;
+    if (c->has_object && c->replicas != c->ready_replicas && c->has_pods) {
+        share->has_capacity = stuck(c) > 0;
+        share->capacity = c->replicas - stuck(c);
+        share->current = x->in->ready_runs_only ? c->pods.running : MAX(c->pods.running, share->capacity);
+    }
+    if (!x->in->ready_runs_only && c->has_previous && (!c->has_object || c->replicas != c->previous)) {
+        share->has_current = true; /* it has not reached the member yet */
+        share->current = previous(c);
+    }
 }
 
 /* What was promised and fits counts as running: pods that start are not moved. What could not be scheduled although it seemed to
@@ -132,8 +146,8 @@ static void observe_room(const struct fed_schedule_cluster *c, struct fed_schedu
     share->capacity = bound + c->room;
     if (c->has_limit)
         share->capacity = MIN(share->capacity, MAX(c->limit, bound));
-    if (c->has_object && c->has_pods && c->pods.unschedulable > 0) {
-        share->limit = MAX(c->replicas - c->pods.unschedulable, bound);
+    if (c->has_object && c->has_pods && stuck(c) > 0) {
+        share->limit = MAX(c->replicas - stuck(c), bound);
         share->set_limit = true;
         share->capacity = MIN(share->capacity, share->limit);
     }
@@ -169,7 +183,7 @@ static void observe(const struct scheduler *x, size_t i)
     if (by_room(x))
         observe_room(c, share);
     else
-        observe_weights(c, share);
+        observe_weights(x, c, share);
     if (c->has_before && c->since_s < x->return_after && previous(c) < c->before)
         freeze(c, share); /* it came back, but not for long */
     else if (x->restoring && c->has_before)

@@ -45,6 +45,9 @@ struct fed_schedule_input {
     const struct fed_schedule_cluster *clusters; /* sorted by name */
     size_t n;
     int64_t lost_after_s, return_after_s; /* where the preference says nothing */
+    /* Only pods that are ready count as running, as in KubeFed. Otherwise those that start do, too: numbers that follow from a start
+     * half way move replicas about for nothing. */
+    bool ready_runs_only;
 };
 
 enum fed_schedule_outcome {

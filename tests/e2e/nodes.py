@@ -7,7 +7,7 @@ import datetime
 import threading
 import time
 
-from harness import k
+from harness import eventually, expect, k
 
 NODES, PODS = "v1/nodes", "v1/pods"
 TAINT = "e2e.example.com/only"
@@ -67,6 +67,8 @@ class Nodes:
         # The real controller marks nodes that it has not seen ready; it is late with that, and the stand-in is not.
         self.api.patch(NODES, None, full, {"spec": {"taints": [
             {"key": TAINT, "value": self.namespace, "effect": "NoSchedule"}, *taints]}})
+        eventually(lambda: expect([taint["key"] for taint in self.api.get(NODES, None, full)["spec"].get("taints") or []],
+                                  [TAINT] + [taint["key"] for taint in taints], f"taints of node {full}"))
         self.nodes[name] = full
 
     def cordon(self, name, on=True):
@@ -118,7 +120,7 @@ class Nodes:
 
     def _free(self, pods):
         out = {}
-        for full in self.nodes.values():
+        for full in list(self.nodes.values()):
             node = self.api.find(NODES, None, full)
             if not node:
                 continue
@@ -174,7 +176,7 @@ class Nodes:
             return False
         tolerated = [(t.get("key"), t.get("value")) for t in pod["spec"].get("tolerations") or []]
         return all((taint["key"], taint.get("value")) in tolerated for taint in node["spec"].get("taints") or []
-                   if taint["effect"] == "NoSchedule")
+                   if taint["effect"] == "NoSchedule" and not taint["key"].startswith("node.kubernetes.io/"))
 
     def _run(self, name):
         now = time_text()

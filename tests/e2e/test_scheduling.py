@@ -1,7 +1,8 @@
 """Replica scheduling (controllers.md 8, docs/scheduling.md): ReplicaSchedulingPreferences over real clusters.
 
 A type made for the test, whose objects have a scale sub-resource, stands for a workload in most tests: its replicas "run" as soon
-as the test writes status.readyReplicas, so that no pods are needed.
+as the test writes status.readyReplicas, so that no pods are needed. Such tests run alone: the shared control plane looks at the
+preferences of all namespaces, and would say of theirs that it does not know the type.
 """
 from harness import FDEPLOY, eventually, expect, k, stays, test
 
@@ -38,6 +39,13 @@ def condition(obj, kind):
     return (c.get("status"), c.get("reason"), c.get("message"))
 
 
+def set_preference(t, namespace, name, spec):
+    if t.host.find(RSP, namespace, name):
+        t.edit(RSP, namespace, name, lambda obj: obj.update(spec=spec))
+    else:
+        t.host.create(RSP, namespace, {"metadata": {"name": name}, "spec": spec})
+
+
 class Workloads:
     """A private control plane with a scalable type, and members in which objects of it run when the test says so."""
 
@@ -62,11 +70,7 @@ class Workloads:
 
     def prefer(self, total, name="web", **spec):
         body = {"targetKind": self.kind, "totalReplicas": total, **spec}
-        old = self.t.host.find(RSP, self.namespace, name)
-        if old:
-            self.t.host.replace(RSP, self.namespace, {**old, "spec": body})
-        else:
-            self.t.host.create(RSP, self.namespace, {"metadata": {"name": name}, "spec": body})
+        set_preference(self.t, self.namespace, name, body)
 
     def preference(self, name="web"):
         return self.t.host.get(RSP, self.namespace, name)
@@ -106,7 +110,7 @@ class Workloads:
         eventually(says)
 
 
-@test(smoke=True)
+@test(alone=True, smoke=True)
 def replicas_are_divided_by_weight(t):
     """api-and-cli.md 7.19: 9 replicas with weights 1 and 2; every candidate is placed, what has no preference with 0."""
     w = Workloads(t)
@@ -121,7 +125,7 @@ def replicas_are_divided_by_weight(t):
         expect(t.env.apis[member].get(w.gadgets.target, w.namespace, "web")["spec"]["replicas"], replicas, member)
 
 
-@test()
+@test(alone=True)
 def a_scheduled_object_is_left_alone(t):
     """No write without a difference: neither the object nor the preference is written again, also by another controller."""
     w = Workloads(t, members=("member1", "member2"))
@@ -142,7 +146,7 @@ def a_scheduled_object_is_left_alone(t):
     stays(lambda: expect(versions(), before, "the same after a restart"), 3)
 
 
-@test()
+@test(alone=True)
 def a_changed_preference_is_followed(t):
     w = Workloads(t, members=("member1", "member2"))
     w.create()
@@ -158,7 +162,7 @@ def a_changed_preference_is_followed(t):
     w.wait({"member1": 5, "member2": 5})
 
 
-@test()
+@test(alone=True)
 def deleting_the_preference_leaves_the_shares(t):
     w = Workloads(t, members=("member1", "member2"))
     w.create()
@@ -168,7 +172,7 @@ def deleting_the_preference_leaves_the_shares(t):
     stays(lambda: expect(w.shares(), {"member1": 2, "member2": 2}, "shares without preference"), 1)
 
 
-@test()
+@test(alone=True)
 def bad_input_is_named_on_the_preference(t):
     """Event and condition name the field; nothing is written, and what was placed stays."""
     w = Workloads(t, members=("member1", "member2"))
@@ -193,7 +197,7 @@ def bad_input_is_named_on_the_preference(t):
     w.scheduled("False", "TypeNotEnabled", "spec.targetKind")
 
 
-@test()
+@test(alone=True)
 def limits_that_contradict_each_other_are_named(t):
     w = Workloads(t, members=("member1", "member2"))
     w.create()
@@ -210,7 +214,7 @@ def limits_that_contradict_each_other_are_named(t):
     w.wait({"member1": 2, "member2": 2})
 
 
-@test()
+@test(alone=True)
 def an_intersection_limits_the_clusters(t):
     w = Workloads(t, members=("member1", "member2"))
     t.host.patch(k.KFC, w.namespace, "member1", {"metadata": {"labels": {"zone": "a"}}})
@@ -219,13 +223,12 @@ def an_intersection_limits_the_clusters(t):
     w.wait({"member1": 4})
     t.host.patch(k.KFC, w.namespace, "member2", {"metadata": {"labels": {"zone": "a"}}})
     eventually(lambda: expect(set(w.shares()), {"member1", "member2"}, "clusters after a label"))
-    for member in ("member1", "member2"):
-        t.host.patch(k.KFC, w.namespace, member, {"metadata": {"labels": {"zone": None}}})
+    t.host.patch(w.gadgets.fed, w.namespace, "web", {"spec": {"placement": {"clusterSelector": {"matchLabels": {"zone": "b"}}}}})
     w.scheduled("False", "NoSelectedClusters")
     expect(set(w.shares()), {"member1", "member2"}, "clusters of an empty intersection (Q-38)")
 
 
-@test()
+@test(alone=True)
 def replicas_of_a_lost_cluster_move_and_come_back(t):
     """After unavailableDelay they run elsewhere; with failover they return when the cluster has been back long enough."""
     w = Workloads(t, proxied=("member3",))
@@ -243,7 +246,7 @@ def replicas_of_a_lost_cluster_move_and_come_back(t):
     eventually(lambda: expect(w.preference()["status"].get("beforeLoss"), None, "memory of the shares before"))
 
 
-@test()
+@test(alone=True)
 def no_more_replicas_move_at_once_than_allowed(t):
     w = Workloads(t, proxied=("member3",))
     w.create()
@@ -259,11 +262,11 @@ def no_more_replicas_move_at_once_than_allowed(t):
     eventually(lambda: expect(sorted(w.shares()), ["member1", "member2"], "clusters in the end"))
 
 
-@test()
+@test(alone=True)
 def nothing_moves_when_all_clusters_seem_lost(t):
     w = Workloads(t, members=("member1", "member2"), proxied=("member1", "member2"))
     w.create()
-    w.prefer(4)
+    w.prefer(4, failover={"returnAfter": "10s"})
     w.wait({"member1": 2, "member2": 2})
     w.run()
     for proxy in w.proxies.values():
@@ -276,7 +279,7 @@ def nothing_moves_when_all_clusters_seem_lost(t):
     expect(w.shares(), {"member1": 2, "member2": 2}, "shares afterwards")
 
 
-@test()
+@test(alone=True)
 def the_gate_keeps_scheduling_off(t):
     config = {"featureGates": [{"name": "SchedulerPreferences", "configuration": "Disabled"}]}
     w = Workloads(t, members=("member1",), config=config)
@@ -286,7 +289,7 @@ def the_gate_keeps_scheduling_off(t):
     stays(lambda: expect(w.gadgets.get("web")["spec"].get("overrides"), None, "overrides"), 1)
 
 
-@test()
+@test(alone=True)
 def scheduling_follows_the_type(t):
     """It begins when the type is enabled and ends when it is disabled."""
     w = Workloads(t, members=("member1", "member2"))

@@ -1,7 +1,7 @@
 """Scheduling where pods are: those that cannot be scheduled, and shares by free resources, with nodes and a stand-in for the kubelet."""
-from harness import FDEPLOY, eventually, expect, k, stays, test
+from harness import FDEPLOY, SYSTEM, eventually, expect, k, stays, test
 from nodes import Nodes, tolerations
-from test_scheduling import RSP, condition, deployment, shares_of
+from test_scheduling import RSP, condition, deployment, set_preference, shares_of
 
 MEMBERS = ("member1", "member2")
 
@@ -28,11 +28,7 @@ class Scene:
 
     def prefer(self, total, name="web", **spec):
         body = {"targetKind": "FederatedDeployment", "totalReplicas": total, "clusters": self.clusters, **spec}
-        old = self.t.host.find(RSP, self.namespace, name)
-        if old:
-            self.t.host.replace(RSP, self.namespace, {**old, "spec": body})
-        else:
-            self.t.host.create(RSP, self.namespace, {"metadata": {"name": name}, "spec": body})
+        set_preference(self.t, self.namespace, name, body)
 
     def shares(self, name="web"):
         shares = shares_of(self.t.host.get(FDEPLOY, self.namespace, name))
@@ -45,7 +41,8 @@ class Scene:
         def are():
             for member, n in zip(MEMBERS, (one, two)):
                 status = self.t.env.apis[member].get(k.DEPLOYMENTS, self.namespace, name).get("status", {})
-                expect(status.get("readyReplicas", 0), n, f"ready replicas in {member}")
+                pods = [(p["spec"].get("nodeName"), p["status"].get("phase")) for p in self.nodes[member].pods()]
+                expect(status.get("readyReplicas", 0), n, f"ready replicas in {member} with pods {pods}")
         eventually(are, 40)
 
 
@@ -125,3 +122,22 @@ def a_cordoned_node_has_no_room(t):
     stays(lambda: expect(s.shares(), {"member1": 0, "member2": 4}, "what runs stays without rebalance"), 1)
     s.prefer(4, strategy="FreeResources", rebalance=True)
     s.wait(2, 2)
+
+
+@test()
+def the_room_of_a_cluster_is_published(t):
+    """Other tests have nodes there as well: a resource that only this one's nodes have tells its own."""
+    s = Scene(t, (0, 0))
+    s.nodes["member1"].add("a", cpu="4", memory="8Gi", **{f"{s.namespace}.example.com/gpu": "4"})
+    s.create()
+    s.prefer(1, strategy="FreeResources", clusters={"member1": {"weight": 1}})
+
+    def resources():
+        return (t.host.get(k.KFC, SYSTEM, "member1").get("status") or {}).get("resources") or {}
+    gpu = f"{s.namespace}.example.com/gpu"
+    eventually(lambda: expect((resources().get("allocatable") or {}).get(gpu), "4", "allocatable GPUs"), 40)
+    expect(resources()["free"][gpu], "4", "free GPUs")
+    expect(set(resources()["free"]) >= {"cpu", "memory", "pods"}, True, f"resources of {resources()}")
+    s.nodes["member1"].remove("a")
+    eventually(lambda: expect((resources().get("allocatable") or {}).get(gpu), None, "GPUs without the node"), 40)
+    eventually(lambda: expect(k.condition(t.host.get(k.KFC, SYSTEM, "member1"), "Ready").get("status"), "True", "still ready"))

@@ -167,6 +167,14 @@ static void pods_and_promises_take_room(void **state)
     assert_int_equal(fed_room_fits(r, STR("a/c"), d), 0);
     fed_room_promise(r, STR("a/a"), d, 1);
     assert_int_equal(fed_room_fits(r, STR("a/c"), d), 2);
+    fed_room_promise(r, STR("a/c"), d, 2);
+    fed_room_use(r, STR("n1"), &request, 1);
+    assert_int_equal(fed_room_fits(r, STR("a/d"), d), 0);
+    fed_room_fulfil(r, STR("a/c"), STR("n1")); /* the pod of a promise takes nothing from others */
+    fed_room_promise(r, STR("a/c"), d, 0);
+    assert_int_equal(fed_room_fits(r, STR("a/d"), d), 1);
+    fed_room_use(r, STR("n1"), &request, -1);
+    fed_room_fulfil(r, STR("a/c"), STR("n1"));
     fed_room_promise(r, STR("a/a"), NULL, 0);
     fed_room_promise(r, STR("a/b"), NULL, 0);
     fed_room_use(r, STR("n1"), &request, -1);

@@ -285,6 +285,43 @@ static void unschedulable_pods_limit_a_cluster(void **state)
     world_done(&w);
 }
 
+/* The workload has been scaled down, its surplus pods are not gone yet. */
+static void what_was_taken_away_does_not_count_twice(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_init(&w, 2, "'totalReplicas':8");
+    rest(&w);
+    w.holds[0] = 2;
+    world_run(&w);
+    assert_true(step(&w));
+    assert_shares(&w, 2, 6);
+    w.c[0].replicas = 2;
+    assert_false(step(&w));
+    world_run(&w);
+    assert_false(step(&w));
+    world_done(&w);
+}
+
+/* 4 and 4 were given, 2 and 3 are ready, the others start. */
+static void pods_that_start_are_not_moved(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_init(&w, 2, "'totalReplicas':8");
+    rest(&w);
+    assert_shares(&w, 4, 4);
+    w.c[0].ready_replicas = w.c[0].pods.running = 2;
+    w.c[1].ready_replicas = w.c[1].pods.running = 3;
+    assert_false(step(&w));
+    w.in.ready_runs_only = true; /* as in KubeFed */
+    assert_true(step(&w));
+    assert_int_equal(w.c[0].previous + w.c[1].previous, 8);
+    world_done(&w);
+}
+
 static void what_cannot_be_seen_keeps_its_share(void **state)
 {
     struct world w;
@@ -497,6 +534,8 @@ int main(void)
         cmocka_unit_test(all_lost_is_our_fault),
         cmocka_unit_test(no_more_move_at_once_than_allowed),
         cmocka_unit_test(unschedulable_pods_limit_a_cluster),
+        cmocka_unit_test(what_was_taken_away_does_not_count_twice),
+        cmocka_unit_test(pods_that_start_are_not_moved),
         cmocka_unit_test(what_cannot_be_seen_keeps_its_share),
         cmocka_unit_test(shares_follow_room),
         cmocka_unit_test(room_respects_limits_and_weights),
