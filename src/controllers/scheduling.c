@@ -124,7 +124,11 @@ static bool has_labels(yyjson_val *labels, const struct sched_record *r)
     size_t i, n;
     if (!wanted)
         return false;
-    yyjson_obj_foreach(wanted, i, n, key, value) if (!json_equal(json_getn(labels, json_str(key)), value)) return false;
+    yyjson_obj_foreach(wanted, i, n, key, value)
+    {
+        if (!json_equal(json_getn(labels, json_str(key)), value))
+            return false;
+    }
     return true;
 }
 

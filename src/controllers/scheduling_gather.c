@@ -3,77 +3,45 @@
 
 #include "base/rtime.h"
 #include "controllers/scheduling_internal.h"
-#include "fed/overrides.h"
-#include "fed/placement.h"
+#include "fed/schedule_target.h"
 
 /* Caches of a member that have not answered by then do not hold a preference any longer. */
 #define PATIENCE_MS 5000u
 
 /* --- selection --- */
 
-/* A document {"spec":{"placement":{"clusterSelector":...}}} with the selector of `object`, absent when it has none. */
-static yyjson_doc *selector_only(yyjson_val *object)
-{
-    _cleanup_json_mut_ yyjson_mut_doc *doc = json_mut_doc_new();
-    yyjson_val *selector = json_path(object, "spec.placement.clusterSelector");
-    yyjson_mut_val *placement = json_mut_ensure_obj(doc, yyjson_mut_doc_get_root(doc), "spec.placement");
-    if (selector)
-        json_mut_set(doc, placement, "clusterSelector", json_mut_copy(doc, selector));
-    return json_freeze(doc);
-}
-
-static void place(const struct sched_pass *p, yyjson_val *object, yyjson_val *fed_namespace, bool *selected)
+static void select_clusters(struct sched_pass *p)
 {
     const struct sync_env *env = p->owner->config.env;
     size_t n = p->snapshot->n;
     struct fed_placement_cluster *clusters = mem_array(n, sizeof(*clusters));
-    bool not_federated;
+    bool *selected = mem_array(n, sizeof(*selected));
+    _cleanup_json_ yyjson_doc *ns = NULL;
+    const struct kube_object *fed = namespaces_federated(env->namespaces, kube_object_ns(p->object));
+    if (fed)
+        (void)json_parse(kube_object_body(fed), &ns, NULL);
     for (size_t i = 0; i < n; i++) {
         const struct cluster_entry *e = &p->snapshot->v[i];
         clusters[i].name = str_of(e->name);
         clusters[i].labels = e->labels_doc ? yyjson_doc_get_root(e->labels_doc) : NULL;
     }
-    (void)fed_placement(&(struct fed_placement_input){ .object = object,
-                                                       .target_namespaced = true,
+    fed_schedule_select(&(struct fed_placement_input){ .object = yyjson_doc_get_root(p->target_doc),
                                                        .namespace_scoped = env->namespace_scoped,
-                                                       .fed_namespace = fed_namespace,
+                                                       .fed_namespace = yyjson_doc_get_root(ns),
                                                        .clusters = clusters,
                                                        .n_clusters = n },
-                        selected, &not_federated, NULL);
-    free(clusters);
-}
-
-/* controllers.md 8.2 step 3: the object's own list of clusters is what scheduling wrote. */
-static void select_clusters(struct sched_pass *p)
-{
-    const struct sync_env *env = p->owner->config.env;
-    bool *selected = mem_array(p->snapshot->n, sizeof(*selected));
-    _cleanup_json_ yyjson_doc *own = selector_only(yyjson_doc_get_root(p->target_doc)), *ns = NULL, *ns_selector = NULL;
-    const struct kube_object *fed = namespaces_federated(env->namespaces, kube_object_ns(p->object));
-    if (fed)
-        (void)json_parse(kube_object_body(fed), &ns, NULL);
-    if (ns && !env->behavior.whole_namespace_placement)
-        ns_selector = selector_only(yyjson_doc_get_root(ns));
-    place(p, yyjson_doc_get_root(own), yyjson_doc_get_root(ns_selector ? ns_selector : ns), selected);
-    for (size_t i = 0; i < p->snapshot->n; i++)
+                        env->behavior.whole_namespace_placement, selected);
+    for (size_t i = 0; i < n; i++)
         p->clusters[i].selected = selected[i];
+    free(clusters);
     free(selected);
 }
 
 /* --- workloads --- */
 
-static char *pointer_of(const struct fed_type_config *type)
-{
-    char *pointer = mem_printf("/%s", type->replicas_path ? type->replicas_path : "spec.replicas");
-    for (char *c = pointer; *c; c++)
-        if (*c == '.')
-            *c = '/';
-    return pointer;
-}
-
 char *sched_replicas_pointer(const struct sched_pass *p)
 {
-    return pointer_of(sync_type(p->sync));
+    return fed_schedule_pointer(sync_type(p->sync));
 }
 
 static void remember_labels(struct sched_record *r, yyjson_val *labels)
@@ -107,24 +75,10 @@ static void observe_target(struct sched_pass *p, struct fed_schedule_cluster *c,
 
 /* --- room --- */
 
-/* What the workload's pods are in that cluster: the template, with the overrides of the cluster. Owned. */
-static yyjson_doc *workload_in(yyjson_val *object, const struct fed_overrides *overrides, struct str cluster)
-{
-    _cleanup_json_mut_ yyjson_mut_doc *doc = json_mut_doc_of(json_path(object, "spec.template"));
-    _cleanup_json_mut_ yyjson_mut_doc *patched = NULL;
-    if (overrides && fed_overrides_has(overrides, cluster)) {
-        patched = json_mut_doc_of(json_path(object, "spec.template"));
-        if (fed_overrides_apply(overrides, cluster, patched, NULL) == 0)
-            return json_freeze(patched);
-    }
-    return json_freeze(doc);
-}
-
 static struct fed_demand *demand_in(const struct sched_pass *p, const struct fed_overrides *overrides,
                                     struct fed_room *room, struct str cluster)
 {
-    _cleanup_json_ yyjson_doc *workload = workload_in(yyjson_doc_get_root(p->target_doc), overrides, cluster);
-    return fed_demand_new(room, json_path(yyjson_doc_get_root(workload), "spec.template.spec"));
+    return fed_schedule_demand(room, yyjson_doc_get_root(p->target_doc), overrides, cluster);
 }
 
 static void observe_room(struct sched_pass *p)

@@ -49,15 +49,18 @@ static void retry(struct sched_pass *p, const struct error *err)
 
 /* --- events --- */
 
+/* That all is well is no news. */
 static bool shows(yyjson_val *rsp, const char *type, const char *reason, const char *message)
 {
     yyjson_val *c;
     size_t i, n;
-    yyjson_arr_foreach(json_path(rsp, "status.conditions"), i, n,
-                       c) if (str_eqc(json_path_str(c, "type"), type)) return str_eqc(json_path_str(c, "reason"),
-                                                                                      reason) &&
-        (!message || str_eqc(json_path_str(c, "message"), message));
-    return strcmp(type, reason) == 0; /* that all is well is no news */
+    yyjson_arr_foreach(json_path(rsp, "status.conditions"), i, n, c)
+    {
+        if (str_eqc(json_path_str(c, "type"), type))
+            return str_eqc(json_path_str(c, "reason"), reason) &&
+                   (!message || str_eqc(json_path_str(c, "message"), message));
+    }
+    return strcmp(type, reason) == 0;
 }
 
 static void event(const struct sched_pass *p, const char *type, const char *reason, const char *message)
@@ -169,17 +172,9 @@ static void finish(struct sched_pass *p, const char *reason, char *message)
 
 static void conclude(struct sched_pass *p)
 {
-    const struct fed_schedule *d = p->schedule;
-    int64_t total = p->preference->total;
-    if (p->preference->strategy == FED_BY_FREE_RESOURCES && d->unplaced > 0)
-        finish(p, "InsufficientResources",
-               mem_printf("%lld of %lld replicas fit in no cluster", (long long)d->unplaced, (long long)total));
-    else if (d->put_off > 0)
-        finish(p, "Scheduled",
-               mem_printf("%lld of %lld replicas will move when those on the move run (spec.failover.maxMoved)",
-                          (long long)d->put_off, (long long)total));
-    else
-        finish(p, "Scheduled", mem_printf("%lld of %lld replicas are placed", (long long)d->placed, (long long)total));
+    _cleanup_buf_ struct buf message = BUF_INIT(DOUBTS_MAX);
+    const char *reason = fed_schedule_conclusion(&p->input, p->schedule, &message);
+    finish(p, reason, buf_take(&message, NULL));
 }
 
 static void on_written(void *arg, const struct kube_response *resp, const struct error *err)
@@ -238,10 +233,7 @@ static void write_shares(struct sched_pass *p)
 static void doubt(struct sched_pass *p)
 {
     _cleanup_buf_ struct buf text = BUF_INIT(DOUBTS_MAX);
-    fed_schedule_doubts(&p->input, &text);
-    if (json_path_bool(yyjson_doc_get_root(p->target_doc), "spec.retainReplicas", false))
-        buf_printf(&text, "%sspec.retainReplicas of the %s: members keep the numbers that they have",
-                   text.n ? ", " : "", p->preference->target_kind);
+    fed_schedule_doubts(&p->input, yyjson_doc_get_root(p->target_doc), &text);
     p->doubts_reason = text.n ? "Unfulfillable" : "Valid";
     p->doubts = buf_take(&text, NULL);
 }
@@ -264,20 +256,10 @@ static void decide(struct sched_pass *p)
     doubt(p);
     if (p->schedule->recheck_s > 0)
         workqueue_add_after(p->owner->queue, str_of(p->key), (uint64_t)p->schedule->recheck_s * 1000 + 100);
-    switch (p->schedule->outcome) {
-    case FED_SCHEDULED: write_shares(p); return;
-    case FED_SCHEDULE_NO_CLUSTERS:
-        finish(p, "NoReadyClusters", mem_strdup("no cluster is ready; nothing is changed"));
-        return;
-    case FED_SCHEDULE_NONE_SELECTED:
-        finish(p, "NoSelectedClusters",
-               mem_strdup("spec.intersectWithClusterSelector: no ready cluster is selected by both the object and its "
-                          "namespace; nothing is changed"));
-        return;
-    case FED_SCHEDULE_ALL_LOST:
-        finish(p, "AllClustersLost", mem_strdup("all clusters seem lost at the same time; nothing is moved"));
-        return;
-    }
+    if (p->schedule->outcome == FED_SCHEDULED)
+        write_shares(p);
+    else
+        conclude(p);
 }
 
 static void hold_nodes(struct sched_pass *p)

@@ -69,7 +69,7 @@ bool sync_is_schedulable(const struct sync *s);
 bool sync_is_starting(const struct sync *s);
 /* Every ready member's cache has had its first answer, good or bad. */
 bool sync_is_settled(const struct sync *s);
-bool sync_is_open(const struct sync *s); /* its caches are complete */
+bool sync_is_open(const struct sync *s);                               /* its caches are complete */
 struct kube_object *sync_object(const struct sync *s, struct str key); /* the federated object; borrowed, or NULL */
 /* Path of the federated object on the host. Owned. */
 char *sync_object_path(const struct sync *s, struct str key);

@@ -134,8 +134,11 @@ static void request_of(yyjson_val *projection, struct fed_amounts *ret)
     yyjson_val *v;
     size_t i, n;
     *ret = (struct fed_amounts){ { 0 } };
-    yyjson_arr_foreach(json_get(projection, "request"), i, n, v) if (i < FED_RESOURCES_MAX)(void)
-        json_i64(v, &ret->v[i]);
+    yyjson_arr_foreach(json_get(projection, "request"), i, n, v)
+    {
+        if (i < FED_RESOURCES_MAX)
+            (void)json_i64(v, &ret->v[i]);
+    }
 }
 
 static void put_request(yyjson_mut_doc *out, const struct fed_amounts *request)
@@ -241,9 +244,9 @@ static void on_node(void *arg, struct kube_object *old, struct kube_object *now)
     _cleanup_json_ yyjson_doc *doc = NULL;
     if (old && now && old->hash == now->hash)
         return;
-    if (!now)
+    if (!now && old)
         fed_room_remove_node(w->room, kube_object_name(old));
-    else if (json_parse(kube_object_body(now), &doc, NULL) == 0)
+    else if (now && json_parse(kube_object_body(now), &doc, NULL) == 0)
         fed_room_set_node(w->room, kube_object_name(now), yyjson_doc_get_root(doc));
     w->dirty = true;
     tell_soon(w);
@@ -434,7 +437,11 @@ static bool has_all(yyjson_val *labels, yyjson_val *wanted)
 {
     yyjson_val *key, *value;
     size_t i, n;
-    yyjson_obj_foreach(wanted, i, n, key, value) if (!json_equal(json_getn(labels, json_str(key)), value)) return false;
+    yyjson_obj_foreach(wanted, i, n, key, value)
+    {
+        if (!json_equal(json_getn(labels, json_str(key)), value))
+            return false;
+    }
     return true;
 }
 

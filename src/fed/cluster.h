@@ -30,8 +30,8 @@ DEFINE_CLEANUP(struct fed_cluster *, fed_cluster_free)
 /* Condition Ready is True. */
 bool fed_cluster_is_ready(yyjson_val *kfc);
 
-/* When a cluster that is not ready was lost, or one that is ready became so: the latest lastTransitionTime of its conditions, in seconds since the epoch; 0
- * when there is none. */
+/* When a cluster that is not ready was lost, or one that is ready became so: the latest lastTransitionTime of its conditions, in
+ * seconds since the epoch; 0 when there is none. */
 int64_t fed_cluster_since(yyjson_val *kfc);
 
 /* Endpoint rule of api-and-cli.md 1.3: a URL, host or host:port; a path only with a scheme; port 1 to 65535; IPv6 in

@@ -101,7 +101,12 @@ struct fed_schedule *fed_schedule_make(const struct fed_schedule_input *input);
 /* Why the i-th cluster got its number, in one line without its name. */
 void fed_schedule_why(const struct fed_schedule_input *input, const struct fed_schedule *s, size_t i, struct buf *out);
 /* What in the preference cannot be fulfilled though it is well formed: "<path>: <text>", joined by ", "; nothing: empty.
- * Unknown clusters, limits and weights that contradict the total. */
-void fed_schedule_doubts(const struct fed_schedule_input *input, struct buf *out);
+ * Unknown clusters, limits and weights that contradict the total, a federated object (may be NULL) whose members keep their
+ * numbers. */
+void fed_schedule_doubts(const struct fed_schedule_input *input, yyjson_val *fed_object, struct buf *out);
+/* How the schedule went: returns the reason of the condition Scheduled ("Scheduled": all is well, True) and appends its
+ * message. */
+const char *fed_schedule_conclusion(const struct fed_schedule_input *input, const struct fed_schedule *s,
+                                    struct buf *out);
 
 #endif

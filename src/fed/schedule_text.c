@@ -145,13 +145,12 @@ static void doubt_names(const struct fed_schedule_input *in, struct buf *out)
     }
 }
 
-void fed_schedule_doubts(const struct fed_schedule_input *in, struct buf *out)
+static void doubt_numbers(const struct fed_schedule_input *in, struct buf *out)
 {
     const struct fed_preference *p = in->preference;
     int64_t least = 0, most = 0, weights = 0;
     bool bounded = true, any = false;
 
-    doubt_names(in, out);
     for (size_t i = 0; i < in->n; i++) {
         const struct fed_preference_cluster *c = fed_preference_for(p, in->clusters[i].name);
 
@@ -175,4 +174,47 @@ void fed_schedule_doubts(const struct fed_schedule_input *in, struct buf *out)
     else if (any && bounded && most < p->total)
         doubt(out, "spec.clusters: the maxReplicas of the ready clusters add up to %lld, less than totalReplicas, %lld",
               (long long)most, (long long)p->total);
+}
+
+void fed_schedule_doubts(const struct fed_schedule_input *in, yyjson_val *fed_object, struct buf *out)
+{
+    doubt_names(in, out);
+    doubt_numbers(in, out);
+    if (json_path_bool(fed_object, "spec.retainReplicas", false))
+        doubt(out, "spec.retainReplicas of the %s: members keep the numbers that they have",
+              in->preference->target_kind);
+}
+
+/* --- conclusion --- */
+
+static const char *conclude_shares(const struct fed_schedule_input *in, const struct fed_schedule *s, struct buf *out)
+{
+    long long total = in->preference->total;
+
+    if (in->preference->strategy == FED_BY_FREE_RESOURCES && s->unplaced > 0) {
+        buf_printf(out, "%lld of %lld replicas fit in no cluster", (long long)s->unplaced, total);
+        return "InsufficientResources";
+    }
+    if (s->put_off > 0)
+        buf_printf(out, "%lld of %lld replicas will move when those on the move run (spec.failover.maxMoved)",
+                   (long long)s->put_off, total);
+    else
+        buf_printf(out, "%lld of %lld replicas are placed", (long long)s->placed, total);
+    return "Scheduled";
+}
+
+const char *fed_schedule_conclusion(const struct fed_schedule_input *in, const struct fed_schedule *s, struct buf *out)
+{
+    switch (s->outcome) {
+    case FED_SCHEDULED: break;
+    case FED_SCHEDULE_NO_CLUSTERS: buf_addz(out, "no cluster is ready; nothing is changed"); return "NoReadyClusters";
+    case FED_SCHEDULE_NONE_SELECTED:
+        buf_addz(out, "spec.intersectWithClusterSelector: no ready cluster is selected by both the object and its "
+                      "namespace; nothing is changed");
+        return "NoSelectedClusters";
+    case FED_SCHEDULE_ALL_LOST:
+        buf_addz(out, "all clusters seem lost at the same time; nothing is moved");
+        return "AllClustersLost";
+    }
+    return conclude_shares(in, s, out);
 }

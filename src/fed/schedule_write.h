@@ -10,10 +10,10 @@
  * number. `path` is the JSON pointer of the count ("/spec/replicas"). */
 bool fed_schedule_previous(yyjson_val *fed_object, struct str cluster, struct str path, int64_t *ret);
 
-/* Appends the JSON patch (RFC 6902) of spec.placement.clusters and spec.overrides that makes the shares of `s` those of the object, with
- * metadata.resourceVersion as precondition (409 when it changed), and returns 1; 0 when the object has them already. Overrides of others and their order
- * stay, new clusters follow in order of their names (Q-41). -EINVAL: the overrides cannot be understood (duplicates, forbidden
- * paths). */
+/* Appends the JSON patch (RFC 6902) of spec.placement.clusters and spec.overrides that makes the shares of `s` those of the
+ * object, with metadata.resourceVersion as precondition (409 when it changed), and returns 1; 0 when the object has them already.
+ * Overrides of others and their order stay, new clusters follow in order of their names (Q-41). -EINVAL: the overrides cannot be
+ * understood (duplicates, forbidden paths). */
 int fed_schedule_patch(struct buf *out, yyjson_val *fed_object, struct str path, const struct fed_schedule_input *in,
                        const struct fed_schedule *s, struct error **err);
 

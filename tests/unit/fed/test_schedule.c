@@ -517,7 +517,7 @@ static void why_and_doubts(void **state)
     fed_schedule_why(&w.in, s, 1, &text);
     assert_string_equal(text.p, "no preference for it, and none for \"*\"");
     buf_reset(&text);
-    fed_schedule_doubts(&w.in, &text);
+    fed_schedule_doubts(&w.in, NULL, &text);
     assert_string_equal(text.p,
                         "spec.clusters[zz]: there is no such cluster, spec.clusters: the maxReplicas of the ready "
                         "clusters add up to 4, less than totalReplicas, 9");

@@ -23,7 +23,8 @@ static struct scene scene_of(const char *text)
         more = str_cut(rest, ' ', &word, &rest);
         x.clusters[x.s->n].name = str_n(word.p, 2);
         x.s->shares[x.s->n].placed = word.p[2] == '=';
-        x.s->shares[x.s->n].replicas = word.p[2] == '=' ? atol(word.p + 3) : 0; /* NOLINT(cert-err34-c): our own text */
+        if (word.p[2] == '=')
+            (void)str_to_i64(str_n(word.p + 3, word.n - 3), &x.s->shares[x.s->n].replicas);
     }
     x.in.n = x.s->n;
     return x;
