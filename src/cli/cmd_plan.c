@@ -21,7 +21,7 @@ struct plan_run {
     struct cli *cli;
     const struct plan_options *options;
     struct remote *host; /* owned */
-    struct plan_world world;
+    struct world world;
     enum cli_output output;
     struct plan_counts counts;
     struct buf text;
@@ -78,7 +78,7 @@ static int plan_named(struct plan_run *p, struct verb_args args, struct error **
     int r = board_find_type(p->host, str_of(args.v[0]), &name, err);
     if (r < 0)
         return r;
-    const struct fed_type_config *type = plan_world_named(&p->world, str_of(name));
+    const struct fed_type_config *type = world_named(&p->world, str_of(name));
     if (!type)
         return error_set(err, -EINVAL, "FederatedTypeConfig \"%s\" is invalid: see kubefedctl doctor", name);
     const struct fed_api_resource *f = &type->federated;
@@ -95,7 +95,7 @@ static int plan_named(struct plan_run *p, struct verb_args args, struct error **
 /* An object as a file has it. 0 also when it is passed over. */
 static int plan_file_object(struct plan_run *p, yyjson_val *object, bool namespaces, struct error **err)
 {
-    const struct fed_type_config *type = plan_world_type(&p->world, object);
+    const struct fed_type_config *type = world_type(&p->world, object);
     struct str kind = json_path_str(object, "kind"), name = json_path_str(object, "metadata.name");
     struct str ns = json_path_str(object, "metadata.namespace");
     _cleanup_error_ struct error *e = NULL;
@@ -198,7 +198,7 @@ static int plan_all(struct plan_run *p, struct verb_args args, struct error **er
 {
     int r = remote_host(p->cli, &p->host, err);
     if (r == 0)
-        r = plan_world_read(p->host, &p->world, err);
+        r = world_read(p->host, &p->world, err);
     if (r == 0)
         r = p->options->filename[0] ? plan_file(p, err) : plan_named(p, args, err);
     if (r < 0)
@@ -226,7 +226,7 @@ static int run(struct cli *cli, const void *options, struct verb_args args, stru
     }
     if (r == 0)
         r = plan_all(&p, args, err);
-    plan_world_done(&p.world);
+    world_done(&p.world);
     remote_free(p.host);
     yyjson_mut_doc_free(p.doc);
     buf_done(&p.text);

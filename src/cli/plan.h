@@ -2,44 +2,14 @@
  * Inside src/cli: the parts of plan: what the controller manager would do in each member for one federated object, found out with
  * the planner that it uses itself (fed/plan.h) and requests that change nothing (dryRun=All).
  *
- * cmd_plan.c drives; plan_world.c reads the control plane; plan_gather.c what members hold; plan_try.c tries the operations;
+ * cmd_plan.c drives; plan_gather.c finds out what members hold; plan_try.c tries the operations;
  * plan_object.c makes the federated object as it would be; plan_show.c shows the result.
  */
 #ifndef CLI_PLAN_H
 #define CLI_PLAN_H
 
-#include "base/map.h"
-#include "cli/member.h"
-#include "cli/types.h"
-#include "fed/config.h"
+#include "cli/world.h"
 #include "fed/plan.h"
-
-struct plan_cluster {
-    char *name;
-    yyjson_doc *kfc;
-    bool ready;
-    struct remote *member; /* NULL: not ready, or `problem` says why */
-    char *problem;
-};
-
-/* The control plane as it is. */
-struct plan_world {
-    struct cli *cli;
-    struct remote *host; /* borrowed */
-    struct fed_config *config;
-    struct fed_behavior behavior;
-    struct plan_cluster *clusters; /* by name */
-    size_t n_clusters;
-    struct fed_type_config **types;
-    size_t n_types;
-    struct map namespaces; /* "<ns>" -> yyjson_doc: FederatedNamespaces that are part of the plan */
-};
-
-int plan_world_read(struct remote *host, struct plan_world *ret, struct error **err);
-void plan_world_done(struct plan_world *w);
-/* The type whose federated kind this object is of, or NULL. */
-struct fed_type_config *plan_world_type(const struct plan_world *w, yyjson_val *object);
-struct fed_type_config *plan_world_named(const struct plan_world *w, struct str name);
 
 enum plan_action {
     PLAN_NONE,      /* not placed there, and nothing of ours is there */
@@ -84,15 +54,15 @@ struct plan_live {
 };
 
 /* Reads everything that the planner needs for p->doc. *ret: one per cluster, owned, free with plan_live_free. */
-int plan_gather(struct plan_world *w, struct plan_object *p, struct plan_live **ret, struct error **err);
+int plan_gather(struct world *w, struct plan_object *p, struct plan_live **ret, struct error **err);
 void plan_live_free(struct plan_live *v, size_t n);
 /* Plans and tries; fills p->results. deletion: as if the object were being deleted. */
-int plan_try(struct plan_world *w, struct plan_object *p, struct plan_live *live, bool deletion, struct error **err);
+int plan_try(struct world *w, struct plan_object *p, struct plan_live *live, bool deletion, struct error **err);
 
 /* The federated object as it would be if `file` were applied to the host, asked of the host without changing anything. *ret owned.
  * A refusal is an error with the host's words. */
-int plan_apply(struct plan_world *w, const struct fed_type_config *type, yyjson_val *file, struct str ns,
-               yyjson_doc **ret, struct error **err);
+int plan_apply(struct world *w, const struct fed_type_config *type, yyjson_val *file, struct str ns, yyjson_doc **ret,
+               struct error **err);
 /* Pure: what applying `file` makes of `live` (may be NULL): fields of the file win, those that were applied before (annotation
  * kubectl.kubernetes.io/last-applied-configuration) and are no longer in the file go, the rest stays. Owned. */
 yyjson_mut_doc *plan_merge(yyjson_val *live, yyjson_val *file);
@@ -103,10 +73,10 @@ struct plan_counts {
 };
 void plan_count(const struct plan_object *p, struct plan_counts *c);
 /* Lines for people. */
-void plan_show(const struct plan_world *w, const struct plan_object *p, bool diffs, struct buf *out);
+void plan_show(const struct world *w, const struct plan_object *p, bool diffs, struct buf *out);
 void plan_show_counts(const struct plan_counts *c, struct buf *out);
 /* {"type", "namespace", "name", "clusters": [...]} appended to list. */
-void plan_document(const struct plan_world *w, const struct plan_object *p, bool diffs, yyjson_mut_doc *doc,
+void plan_document(const struct world *w, const struct plan_object *p, bool diffs, yyjson_mut_doc *doc,
                    yyjson_mut_val *list);
 
 /* Pure: a copy of an object without what the API server alone decides (resourceVersion, managedFields, ...); of Secrets the values

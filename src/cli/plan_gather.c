@@ -12,26 +12,14 @@ static const struct kube_resource res_autoscalers = { STR("autoscaling"), STR("v
 
 /* --- host --- */
 
-static int read_namespace(struct plan_world *w, struct plan_object *p, struct error **err)
+static int read_namespace(struct world *w, struct plan_object *p, struct error **err)
 {
-    const struct fed_type_config *type = plan_world_named(w, STR(FED_NAMESPACES_FTC));
-    _cleanup_error_ struct error *e = NULL;
-    if (!type || fed_type_is_namespace(p->type) || str_empty(p->ns))
+    if (fed_type_is_namespace(p->type) || str_empty(p->ns))
         return 0;
-    yyjson_doc *planned = map_get(&w->namespaces, p->ns);
-    if (planned) {
-        _cleanup_json_mut_ yyjson_mut_doc *copy = json_mut_doc_of(yyjson_doc_get_root(planned));
-        p->namespace_doc = json_freeze(copy);
-        return 0;
-    }
-    const struct fed_api_resource *f = &type->federated;
-    struct kube_resource res = { str_of(f->group), str_of(f->version), str_of(f->plural), true };
-    if (remote_get(w->host, &res, p->ns, p->ns, &p->namespace_doc, &e) < 0 && !is_not_found(e))
-        return error_move(err, &e, "%s", "");
-    return 0;
+    return world_federated_namespace(w, p->ns, &p->namespace_doc, err);
 }
 
-static int read_host_namespace(struct plan_world *w, struct plan_object *p, struct error **err)
+static int read_host_namespace(struct world *w, struct plan_object *p, struct error **err)
 {
     _cleanup_json_ yyjson_doc *doc = NULL;
     _cleanup_error_ struct error *e = NULL;
@@ -53,7 +41,7 @@ static bool is_record_of(const struct plan_object *p, yyjson_val *record)
             str_eqc(group, p->type->federated.group) && str_eqc(json_path_str(owner, "kind"), p->type->federated.kind));
 }
 
-static int read_versions(struct plan_world *w, struct plan_object *p, struct error **err)
+static int read_versions(struct world *w, struct plan_object *p, struct error **err)
 {
     bool namespaced = fed_version_is_namespaced(p->type);
     struct kube_resource res = { STR(FED_CORE_GROUP), STR(FED_CORE_ALPHA_VERSION),
@@ -76,28 +64,7 @@ static struct kube_resource target_of(const struct plan_object *p)
     return (struct kube_resource){ str_of(t->group), str_of(t->version), str_of(t->plural), t->namespaced };
 }
 
-/* Custom resources: where their replica count is. The first member that knows says it, as in the controller. */
-static int find_replicas_path(struct plan_world *w, struct plan_object *p, struct error **err)
-{
-    struct fed_type_config *type = plan_world_named(w, str_of(p->type->name));
-    _cleanup_free_ char *name = mem_printf("%s.%s", type->target.plural, type->target.group);
-    if (!fed_type_is_custom(type) || type->replicas_path)
-        return 0;
-    for (size_t i = 0; i < w->n_clusters && !type->replicas_path; i++) {
-        _cleanup_json_ yyjson_doc *doc = NULL;
-        _cleanup_error_ struct error *e = NULL;
-        if (!w->clusters[i].member)
-            continue;
-        int r = remote_get(w->clusters[i].member, &res_crds, STR_NULL, str_of(name), &doc, &e);
-        if (r == -ECANCELED)
-            return error_move(err, &e, "%s", "");
-        if (r == 0)
-            type->replicas_path = fed_type_replicas_path(type, yyjson_doc_get_root(doc));
-    }
-    return 0;
-}
-
-static bool wants_autoscalers(const struct plan_world *w, const struct plan_object *p)
+static bool wants_autoscalers(const struct world *w, const struct plan_object *p)
 {
     return w->behavior.yield_to_autoscalers && p->type->target.namespaced &&
            (fed_type_is_scalable(p->type) || p->type->replicas_path);
@@ -123,7 +90,7 @@ static void take_autoscalers(const struct plan_object *p, const struct remote_ba
     }
 }
 
-static void take_object(const struct plan_world *w, const struct plan_object *p, struct remote_batch *b,
+static void take_object(const struct world *w, const struct plan_object *p, struct remote_batch *b,
                         struct plan_live *live)
 {
     if (b->error) {
@@ -148,7 +115,7 @@ static void take_object(const struct plan_world *w, const struct plan_object *p,
     };
 }
 
-static int read_members(struct plan_world *w, struct plan_object *p, struct plan_live *live, struct error **err)
+static int read_members(struct world *w, struct plan_object *p, struct plan_live *live, struct error **err)
 {
     struct kube_resource target = target_of(p);
     struct str ns = target.namespaced ? p->ns : STR_NULL;
@@ -185,7 +152,7 @@ static int read_members(struct plan_world *w, struct plan_object *p, struct plan
     return r;
 }
 
-int plan_gather(struct plan_world *w, struct plan_object *p, struct plan_live **ret, struct error **err)
+int plan_gather(struct world *w, struct plan_object *p, struct plan_live **ret, struct error **err)
 {
     int r = read_namespace(w, p, err);
     if (r == 0)
@@ -193,7 +160,7 @@ int plan_gather(struct plan_world *w, struct plan_object *p, struct plan_live **
     if (r == 0)
         r = read_versions(w, p, err);
     if (r == 0)
-        r = find_replicas_path(w, p, err);
+        r = world_find_replicas_path(w, world_named(w, str_of(p->type->name)), err);
     if (r < 0)
         return r;
     struct plan_live *live = mem_array(w->n_clusters, sizeof(*live));
@@ -216,4 +183,23 @@ void plan_live_free(struct plan_live *v, size_t n)
         free(v[i].error);
     }
     free(v);
+}
+
+void plan_object_done(struct plan_object *p)
+{
+    for (size_t i = 0; p->results && i < p->n_results; i++) {
+        free(p->results[i].status);
+        free(p->results[i].message);
+        yyjson_doc_free(p->results[i].before);
+        yyjson_doc_free(p->results[i].after);
+    }
+    free(p->results);
+    free(p->reason);
+    free(p->message);
+    free(p->host_namespace_uid);
+    fed_versions_free(p->versions);
+    yyjson_doc_free(p->versions_doc);
+    yyjson_doc_free(p->namespace_doc);
+    yyjson_doc_free(p->doc);
+    *p = (struct plan_object){ 0 };
 }

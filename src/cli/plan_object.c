@@ -79,8 +79,8 @@ static yyjson_mut_val *patch_of(yyjson_mut_doc *doc, yyjson_val *live, const yyj
 }
 
 /* Rights to read are enough for a plan: then the host is not asked, and what it would prune or refuse is not known. */
-static int or_as_merged(struct plan_world *w, struct error **e, const yyjson_mut_doc *merged, bool excused,
-                        yyjson_doc **ret, struct error **err)
+static int or_as_merged(struct world *w, struct error **e, const yyjson_mut_doc *merged, bool excused, yyjson_doc **ret,
+                        struct error **err)
 {
     if (!excused)
         return error_move(err, e, "the host cluster would refuse it: ");
@@ -89,8 +89,8 @@ static int or_as_merged(struct plan_world *w, struct error **e, const yyjson_mut
     return 0;
 }
 
-int plan_apply(struct plan_world *w, const struct fed_type_config *type, yyjson_val *file, struct str ns,
-               yyjson_doc **ret, struct error **err)
+int plan_apply(struct world *w, const struct fed_type_config *type, yyjson_val *file, struct str ns, yyjson_doc **ret,
+               struct error **err)
 {
     const struct fed_api_resource *f = &type->federated;
     struct kube_resource res = { str_of(f->group), str_of(f->version), str_of(f->plural), f->namespaced };

@@ -157,7 +157,7 @@ static void add_yaml(struct buf *out, yyjson_doc *doc)
 }
 
 /* What is shown for one cluster below its name. */
-static void add_details(const struct plan_world *w, const struct plan_result *r, bool diffs, struct buf *out)
+static void add_details(const struct world *w, const struct plan_result *r, bool diffs, struct buf *out)
 {
     if (r->message && r->message[0]) {
         buf_addz(out, "    ");
@@ -178,7 +178,7 @@ static bool same_line(const struct plan_result *a, const struct plan_result *b)
 }
 
 /* Clusters for which the same happens stand in one line. */
-static void show_clusters(const struct plan_world *w, const struct plan_object *p, bool diffs, struct buf *out)
+static void show_clusters(const struct world *w, const struct plan_object *p, bool diffs, struct buf *out)
 {
     _cleanup_free_ struct buf *details = mem_array(p->n_results, sizeof(*details));
     _cleanup_free_ bool *shown = mem_array(p->n_results, sizeof(*shown));
@@ -205,7 +205,7 @@ static void show_clusters(const struct plan_world *w, const struct plan_object *
         buf_done(&details[i]);
 }
 
-void plan_show(const struct plan_world *w, const struct plan_object *p, bool diffs, struct buf *out)
+void plan_show(const struct world *w, const struct plan_object *p, bool diffs, struct buf *out)
 {
     bool nothing = true;
     buf_printf(out, "%s%s %" PRIstr "%s%" PRIstr "%s\n", style_begin(w->cli, STYLE_BOLD), p->type->federated.kind,
@@ -233,7 +233,7 @@ static void set_doc(yyjson_mut_doc *doc, yyjson_mut_val *obj, const char *key, y
         json_mut_set(doc, obj, key, json_mut_copy(doc, yyjson_doc_get_root(value)));
 }
 
-static void add_result(const struct plan_cluster *c, const struct plan_result *r, bool diffs, yyjson_mut_doc *doc,
+static void add_result(const struct world_cluster *c, const struct plan_result *r, bool diffs, yyjson_mut_doc *doc,
                        yyjson_mut_val *list)
 {
     yyjson_mut_val *o = yyjson_mut_obj(doc);
@@ -250,7 +250,7 @@ static void add_result(const struct plan_cluster *c, const struct plan_result *r
     yyjson_mut_arr_append(list, o);
 }
 
-void plan_document(const struct plan_world *w, const struct plan_object *p, bool diffs, yyjson_mut_doc *doc,
+void plan_document(const struct world *w, const struct plan_object *p, bool diffs, yyjson_mut_doc *doc,
                    yyjson_mut_val *list)
 {
     yyjson_mut_val *o = yyjson_mut_obj(doc), *clusters = yyjson_mut_arr(doc);

@@ -11,11 +11,11 @@
 
 /* --- planning --- */
 
-static void fill_views(const struct plan_world *w, const struct plan_live *live, struct fed_cluster_view *views,
+static void fill_views(const struct world *w, const struct plan_live *live, struct fed_cluster_view *views,
                        struct fed_member_obj *objects)
 {
     for (size_t i = 0; i < w->n_clusters; i++) {
-        const struct plan_cluster *c = &w->clusters[i];
+        const struct world_cluster *c = &w->clusters[i];
         yyjson_val *kfc = yyjson_doc_get_root(c->kfc);
         views[i] = (struct fed_cluster_view){ .name = str_of(c->name),
                                               .labels = json_path(kfc, "metadata.labels"),
@@ -39,7 +39,7 @@ static void fill_views(const struct plan_world *w, const struct plan_live *live,
 }
 
 /* Why the controller would leave the object alone (controllers.md 5.3), or NULL. */
-static const char *why_ignored(const struct plan_world *w, const struct plan_object *p)
+static const char *why_ignored(const struct world *w, const struct plan_object *p)
 {
     if (!p->type->propagation_enabled)
         return "the propagation of this type is disabled in its FederatedTypeConfig";
@@ -71,7 +71,7 @@ struct attempt {
 };
 
 struct tries {
-    struct plan_world *w;
+    struct world *w;
     struct plan_object *p;
     struct plan_live *live;
     const struct fed_plan_input *in;
@@ -289,7 +289,7 @@ static int carry_out(struct tries *t, struct error **err)
     return r;
 }
 
-int plan_try(struct plan_world *w, struct plan_object *p, struct plan_live *live, bool deletion, struct error **err)
+int plan_try(struct world *w, struct plan_object *p, struct plan_live *live, bool deletion, struct error **err)
 {
     const char *ignored = why_ignored(w, p);
     if (ignored) {

@@ -1,10 +1,11 @@
-/* The control plane as plan needs it: settings, clusters with a connection each, federated types. */
+/* See world.h. */
+#include "cli/world.h"
+
 #include <stdlib.h>
 
-#include "cli/plan.h"
 #include "fed/names.h"
 
-static int read_config(struct plan_world *w, struct error **err)
+static int read_config(struct world *w, struct error **err)
 {
     _cleanup_json_ yyjson_doc *doc = NULL;
     _cleanup_error_ struct error *e = NULL;
@@ -23,14 +24,14 @@ static int read_config(struct plan_world *w, struct error **err)
 
 static int add_cluster(void *arg, yyjson_val *kfc)
 {
-    struct plan_world *w = arg;
+    struct world *w = arg;
     _cleanup_json_mut_ yyjson_mut_doc *copy = json_mut_doc_of(kfc);
     _cleanup_error_ struct error *e = NULL;
     w->clusters = mem_realloc(w->clusters, (w->n_clusters + 1) * sizeof(*w->clusters));
-    struct plan_cluster *c = &w->clusters[w->n_clusters++];
-    *c = (struct plan_cluster){ .name = str_dup(json_path_str(kfc, "metadata.name")),
-                                .kfc = json_freeze(copy),
-                                .ready = fed_cluster_is_ready(kfc) };
+    struct world_cluster *c = &w->clusters[w->n_clusters++];
+    *c = (struct world_cluster){ .name = str_dup(json_path_str(kfc, "metadata.name")),
+                                 .kfc = json_freeze(copy),
+                                 .ready = fed_cluster_is_ready(kfc) };
     if (!c->ready)
         return 0;
     int r = member_open(w->host, kfc, &c->member, &e);
@@ -43,13 +44,13 @@ static int add_cluster(void *arg, yyjson_val *kfc)
 
 static int by_name(const void *a, const void *b)
 {
-    const struct plan_cluster *x = a, *y = b;
+    const struct world_cluster *x = a, *y = b;
     return strcmp(x->name, y->name);
 }
 
 static int add_type(void *arg, yyjson_val *ftc)
 {
-    struct plan_world *w = arg;
+    struct world *w = arg;
     struct fed_type_config *c = NULL;
     if (fed_type_config_decode(ftc, &c, NULL) < 0)
         return 0;
@@ -58,11 +59,11 @@ static int add_type(void *arg, yyjson_val *ftc)
     return 0;
 }
 
-int plan_world_read(struct remote *host, struct plan_world *ret, struct error **err)
+int world_read(struct remote *host, struct world *ret, struct error **err)
 {
     struct str ns = str_of(host->cli->common.ns);
     struct fed_behavior behavior = ret->behavior;
-    *ret = (struct plan_world){ .cli = host->cli, .host = host, .behavior = behavior };
+    *ret = (struct world){ .cli = host->cli, .host = host, .behavior = behavior };
     cli_progress(host->cli, "Reading the control plane from the %s", host->where);
     int r = read_config(ret, err);
     if (r == 0)
@@ -81,7 +82,7 @@ static void free_doc(void *doc)
     yyjson_doc_free(doc);
 }
 
-void plan_world_done(struct plan_world *w)
+void world_done(struct world *w)
 {
     for (size_t i = 0; i < w->n_clusters; i++) {
         remote_free(w->clusters[i].member);
@@ -95,10 +96,10 @@ void plan_world_done(struct plan_world *w)
     free(w->types);
     fed_config_free(w->config);
     map_done_values(&w->namespaces, free_doc);
-    *w = (struct plan_world){ 0 };
+    *w = (struct world){ 0 };
 }
 
-struct fed_type_config *plan_world_type(const struct plan_world *w, yyjson_val *object)
+struct fed_type_config *world_type(const struct world *w, yyjson_val *object)
 {
     struct str api = json_path_str(object, "apiVersion"), kind = json_path_str(object, "kind"), group, version;
     if (!str_cut(api, '/', &group, &version))
@@ -109,7 +110,7 @@ struct fed_type_config *plan_world_type(const struct plan_world *w, yyjson_val *
     return NULL;
 }
 
-struct fed_type_config *plan_world_named(const struct plan_world *w, struct str name)
+struct fed_type_config *world_named(const struct world *w, struct str name)
 {
     for (size_t i = 0; i < w->n_types; i++)
         if (str_eqc(name, w->types[i]->name))
@@ -117,21 +118,43 @@ struct fed_type_config *plan_world_named(const struct plan_world *w, struct str 
     return NULL;
 }
 
-void plan_object_done(struct plan_object *p)
+/* --- further questions --- */
+
+int world_federated_namespace(const struct world *w, struct str ns, yyjson_doc **ret, struct error **err)
 {
-    for (size_t i = 0; p->results && i < p->n_results; i++) {
-        free(p->results[i].status);
-        free(p->results[i].message);
-        yyjson_doc_free(p->results[i].before);
-        yyjson_doc_free(p->results[i].after);
+    const struct fed_type_config *type = world_named(w, STR(FED_NAMESPACES_FTC));
+    _cleanup_error_ struct error *e = NULL;
+    *ret = NULL;
+    if (!type)
+        return 0;
+    yyjson_doc *planned = map_get(&w->namespaces, ns);
+    if (planned) {
+        _cleanup_json_mut_ yyjson_mut_doc *copy = json_mut_doc_of(yyjson_doc_get_root(planned));
+        *ret = json_freeze(copy);
+        return 0;
     }
-    free(p->results);
-    free(p->reason);
-    free(p->message);
-    free(p->host_namespace_uid);
-    fed_versions_free(p->versions);
-    yyjson_doc_free(p->versions_doc);
-    yyjson_doc_free(p->namespace_doc);
-    yyjson_doc_free(p->doc);
-    *p = (struct plan_object){ 0 };
+    const struct fed_api_resource *f = &type->federated;
+    struct kube_resource res = { str_of(f->group), str_of(f->version), str_of(f->plural), true };
+    if (remote_get(w->host, &res, ns, ns, ret, &e) < 0 && !is_not_found(e))
+        return error_move(err, &e, "%s", "");
+    return 0;
+}
+
+int world_find_replicas_path(const struct world *w, struct fed_type_config *type, struct error **err)
+{
+    _cleanup_free_ char *name = mem_printf("%s.%s", type->target.plural, type->target.group);
+    if (!fed_type_is_custom(type) || type->replicas_path)
+        return 0;
+    for (size_t i = 0; i < w->n_clusters && !type->replicas_path; i++) {
+        _cleanup_json_ yyjson_doc *doc = NULL;
+        _cleanup_error_ struct error *e = NULL;
+        if (!w->clusters[i].member)
+            continue;
+        int r = remote_get(w->clusters[i].member, &res_crds, STR_NULL, str_of(name), &doc, &e);
+        if (r == -ECANCELED)
+            return error_move(err, &e, "%s", "");
+        if (r == 0)
+            type->replicas_path = fed_type_replicas_path(type, yyjson_doc_get_root(doc));
+    }
+    return 0;
 }
