@@ -168,18 +168,23 @@ static int discover_type(struct lookup *k, struct wanted *w)
     return 0;
 }
 
+/* Of the flag, or the host's context. */
+static struct str namespace_of(const struct lookup *k)
+{
+    if (k->ask->ns[0])
+        return str_of(k->ask->ns);
+    return k->host->config->namespace_ ? str_of(k->host->config->namespace_) : STR("default");
+}
+
 static int add_objects(struct lookup *k)
 {
     struct wanted w = { .key = str_of(k->ask->type), .federated = k->ask->kind == COMPLETE_FEDERATED_NAMES };
-    struct str ns = str_of(k->ask->ns);
     int r = find_config(k, &w);
     if (!w.plural && !k->host->cli->interrupted)
         r = discover_type(k, &w);
     if (r >= 0) {
         struct kube_resource res = { str_of(w.group), str_of(w.version), str_of(w.plural), w.namespaced };
-        if (str_empty(ns))
-            ns = k->host->config->namespace_ ? str_of(k->host->config->namespace_) : STR("default");
-        r = list_names(k, &res, w.namespaced ? ns : STR_NULL);
+        r = list_names(k, &res, w.namespaced ? namespace_of(k) : STR_NULL);
     }
     wanted_done(&w);
     return r;
@@ -193,6 +198,7 @@ static int ask_host(struct lookup *k)
     switch (k->ask->kind) {
     case COMPLETE_NAMESPACES: return list_names(k, &res_namespaces, STR_NULL);
     case COMPLETE_CLUSTERS: return remote_list(k->host, &res_kubefed_clusters, ns, PAGE, add_cluster, k, NULL);
+    case COMPLETE_PREFERENCES: return list_names(k, &res_preferences, namespace_of(k));
     case COMPLETE_NEW_TYPES: return complete_new_types(k->host, k->list);
     case COMPLETE_TYPE_CONFIGS:
     case COMPLETE_TARGET_TYPES:

@@ -21,6 +21,8 @@ const struct kube_resource res_crds = { STR("apiextensions.k8s.io"), STR("v1"), 
 const struct kube_resource res_kubefed_configs = { CORE, STR("kubefedconfigs"), true };
 const struct kube_resource res_kubefed_clusters = { CORE, STR("kubefedclusters"), true };
 const struct kube_resource res_type_configs = { CORE, STR("federatedtypeconfigs"), true };
+const struct kube_resource res_preferences = { STR("scheduling.kubefed.io"), STR("v1alpha1"),
+                                               STR("replicaschedulingpreferences"), true };
 const struct kube_resource res_access_reviews = { STR("authorization.k8s.io"), STR("v1"),
                                                   STR("selfsubjectaccessreviews"), false };
 

@@ -30,7 +30,7 @@ int remote_member(struct cli *cli, const char *role, const char *name, const cha
 /* Resources of the API that the verbs use. */
 extern const struct kube_resource res_namespaces, res_service_accounts, res_secrets, res_cluster_roles,
     res_cluster_role_bindings, res_roles, res_role_bindings, res_crds, res_kubefed_configs, res_kubefed_clusters,
-    res_type_configs, res_access_reviews;
+    res_type_configs, res_preferences, res_access_reviews;
 /* For a resource found by discovery. Borrows its strings. */
 struct kube_resource res_of(const struct kube_api_resource *r);
 /* "deployments.apps", "pods": owned. */

@@ -45,6 +45,7 @@ enum complete_kind {
     COMPLETE_TARGET_TYPES,    /* types that are federated */
     COMPLETE_TARGET_NAMES,    /* objects of the type that the argument before names */
     COMPLETE_FEDERATED_TYPES, /* their federated types */
+    COMPLETE_PREFERENCES,     /* ReplicaSchedulingPreferences */
     COMPLETE_FEDERATED_NAMES, /* objects of the type that the argument before names */
 };
 #define VERB_MAX_COMPLETE 2
@@ -69,8 +70,8 @@ struct verb {
     const char *exits;                              /* its own exit status for the manual: "2 When ...", or NULL */
 };
 
-extern const struct verb verb_doctor, verb_get, verb_plan, verb_status, verb_join, verb_unjoin, verb_enable,
-    verb_disable, verb_federate, verb_orphaning, verb_version, verb_help, verb_completion;
+extern const struct verb verb_doctor, verb_explain_schedule, verb_get, verb_plan, verb_status, verb_join, verb_unjoin,
+    verb_enable, verb_disable, verb_federate, verb_orphaning, verb_version, verb_help, verb_completion;
 
 /* All verbs sorted by name. */
 extern const struct verb *const verbs[];

@@ -2,8 +2,9 @@
 #include "cli/verb.h"
 
 const struct verb *const verbs[] = {
-    &verb_completion, &verb_disable,   &verb_doctor, &verb_enable, &verb_federate, &verb_get,     &verb_help,
-    &verb_join,       &verb_orphaning, &verb_plan,   &verb_status, &verb_unjoin,   &verb_version,
+    &verb_completion, &verb_disable, &verb_doctor, &verb_enable,  &verb_explain_schedule,
+    &verb_federate,   &verb_get,     &verb_help,   &verb_join,    &verb_orphaning,
+    &verb_plan,       &verb_status,  &verb_unjoin, &verb_version,
 };
 const size_t n_verbs = ARRAY_SIZE(verbs);
 

@@ -73,9 +73,10 @@ static void give_roles(struct scheduler *x)
 }
 
 /* Several clusters besides the host's own are in use, some cannot be reached, and none has been ready for long: that is hardly their
- * fault. When it ends they do not all come back in the same moment. */
+ * fault. When it ends they do not all come back in the same moment; the time after which a cluster counts as lost is enough. */
 static bool all_seem_lost(const struct scheduler *x)
 {
+    int64_t settled = MIN(x->return_after, x->lost_after);
     size_t lost = 0, back = 0;
 
     for (size_t i = 0; i < x->in->n; i++) {
@@ -83,10 +84,10 @@ static bool all_seem_lost(const struct scheduler *x)
 
         if (c->is_host || !c->has_previous)
             continue;
-        if (c->ready && c->since_s >= x->return_after)
+        if (c->ready && c->since_s >= settled)
             return false;
         if (c->ready)
-            recheck(x->s, x->return_after - c->since_s);
+            recheck(x->s, settled - c->since_s);
         lost += !c->ready;
         back += c->ready;
     }

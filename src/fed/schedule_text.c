@@ -44,8 +44,20 @@ static void add_weight(const struct fed_schedule_input *in, const struct fed_sch
     }
 }
 
-static void add_limits(const struct fed_schedule_input *in, const struct fed_schedule_share *share,
-                       const struct fed_schedule_cluster *c, struct buf *out)
+/* What runs is more than the weight alone would give, and stays because nothing running is moved. */
+static bool keeps_more(const struct fed_schedule_input *in, const struct fed_schedule *s,
+                       const struct fed_schedule_share *share)
+{
+    int64_t sum = sum_of_weights(s), fair;
+
+    if (in->preference->rebalance || !share->has_current || share->wanted < share->current)
+        return false;
+    fair = sum > 0 ? (int64_t)(((__int128)in->preference->total * share->weight + sum - 1) / sum) : 0;
+    return share->current > fair;
+}
+
+static void add_limits(const struct fed_schedule_input *in, const struct fed_schedule *s,
+                       const struct fed_schedule_share *share, const struct fed_schedule_cluster *c, struct buf *out)
 {
     bool by_room = in->preference->strategy == FED_BY_FREE_RESOURCES;
 
@@ -61,7 +73,7 @@ static void add_limits(const struct fed_schedule_input *in, const struct fed_sch
                    (long long)c->replicas);
     if (share->overflow > 0)
         buf_printf(out, "; %lld more wait there for room", (long long)share->overflow);
-    if (!in->preference->rebalance && share->has_current && share->current > 0 && share->wanted >= share->current)
+    if (keeps_more(in, s, share))
         buf_printf(out, "; keeps the %lld it has", (long long)share->current);
 }
 
@@ -107,7 +119,7 @@ void fed_schedule_why(const struct fed_schedule_input *in, const struct fed_sche
     case FED_ROLE_NO_PREFERENCE: buf_addz(out, "no preference for it, and none for \"*\""); return;
     case FED_ROLE_CANDIDATE:
         add_weight(in, s, i, out);
-        add_limits(in, share, c, out);
+        add_limits(in, s, share, c, out);
         add_restraint(s, share, out);
         return;
     }

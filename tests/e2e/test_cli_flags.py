@@ -6,7 +6,7 @@ from cli_cases import must
 from harness import TOP, expect, run_ctl, test
 
 VERBS = ("join", "unjoin", "enable", "disable", "federate", "orphaning-deletion", "version", "completion",
-         "get clusters", "status", "plan", "doctor")
+         "get clusters", "status", "plan", "doctor", "explain-schedule")
 CHILDREN = ("enable", "disable", "status")
 COLUMNS = ["verbs", "flag", "short", "default", "KubeFed v0.9.2", "here", "test"]
 FLAG = re.compile(r"^(?:  -(?P<short>\w), |      )--(?P<name>[\w-]+)(?P<type> \w+)?  +(?P<text>.*)$")

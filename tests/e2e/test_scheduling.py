@@ -266,13 +266,13 @@ def no_more_replicas_move_at_once_than_allowed(t):
 def nothing_moves_when_all_clusters_seem_lost(t):
     w = Workloads(t, members=("member1", "member2"), proxied=("member1", "member2"))
     w.create()
-    w.prefer(4, failover={"returnAfter": "10s"})
+    w.prefer(4, failover={"after": "5s", "returnAfter": "10s"})
     w.wait({"member1": 2, "member2": 2})
     w.run()
     for proxy in w.proxies.values():
         proxy.refuse()
     w.scheduled("False", "NoReadyClusters")
-    stays(lambda: expect(w.shares(), {"member1": 2, "member2": 2}, "shares while all seem lost"), 4)
+    stays(lambda: expect(w.shares(), {"member1": 2, "member2": 2}, "shares while all seem lost"), 6)
     for proxy in w.proxies.values():
         proxy.pass_on()
     w.scheduled("True", "Scheduled")

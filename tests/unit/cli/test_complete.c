@@ -70,6 +70,7 @@ static void arguments(void **state)
         { "join -- -x", COMPLETE_CONTEXTS, "-x", NULL },
         { "unjoin m", COMPLETE_CLUSTERS, "m", NULL },
         { "enable dep", COMPLETE_NEW_TYPES, "dep", NULL },
+        { "explain-schedule w", COMPLETE_PREFERENCES, "w", NULL },
         { "disable dep", COMPLETE_TYPE_CONFIGS, "dep", NULL },
         { "federate c", COMPLETE_TARGET_TYPES, "c", NULL },
         { "federate configmaps g", COMPLETE_TARGET_NAMES, "g", "configmaps" },

@@ -250,6 +250,21 @@ static void all_lost_is_our_fault(void **state)
     world_done(&w);
 }
 
+/* That clusters are to be ready for long before replicas return to them does not make the loss of one look like that of all. */
+static void a_long_return_hides_no_loss(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_init(&w, 3, "'totalReplicas':9,'failover':{'after':'30s','returnAfter':'1h'}");
+    rest(&w);
+    for (size_t i = 0; i < 2; i++)
+        turn(&w.c[i], true, 100);
+    turn(&w.c[2], false, 40);
+    assert_int_equal(outcome(&w), FED_SCHEDULED);
+    world_done(&w);
+}
+
 static void no_more_move_at_once_than_allowed(void **state)
 {
     struct world w;
@@ -532,6 +547,7 @@ int main(void)
         cmocka_unit_test(with_failover_they_come_back),
         cmocka_unit_test(members_that_are_slow_to_follow_cause_no_flapping),
         cmocka_unit_test(all_lost_is_our_fault),
+        cmocka_unit_test(a_long_return_hides_no_loss),
         cmocka_unit_test(no_more_move_at_once_than_allowed),
         cmocka_unit_test(unschedulable_pods_limit_a_cluster),
         cmocka_unit_test(what_was_taken_away_does_not_count_twice),
