@@ -266,17 +266,18 @@ static void promise_others(struct explain *x, size_t cluster, int64_t now)
     for (size_t i = 1; i < x->n_workloads; i++) {
         const struct explain_workload *w = &x->workloads[i];
         struct str name = str_of(x->world.clusters[cluster].name);
+        struct fed_schedule_cluster given = { .name = name };
         struct fed_pod_counts counts = { 0 };
-        int64_t given;
         if (!w->object || !w->type)
             continue;
         _cleanup_free_ char *pointer = fed_schedule_pointer(w->type);
-        if (!fed_schedule_previous(yyjson_doc_get_root(w->object), name, str_of(pointer), &given))
+        fed_schedule_previous(yyjson_doc_get_root(w->object), str_of(pointer), &given, 1);
+        if (!given.has_previous)
             continue;
         _cleanup_free_ char *key = mem_printf("%" PRIstr "/%" PRIstr, STRARG(w->ns), STRARG(w->name));
         struct fed_demand *demand = fed_schedule_demand(room, yyjson_doc_get_root(w->object), w->overrides, name);
         fed_pod_group_count(&w->pods[cluster], now, &counts);
-        fed_room_promise(room, str_of(key), demand, MAX(given - counts.bound, (int64_t)0));
+        fed_room_promise(room, str_of(key), demand, MAX(given.previous - counts.bound, (int64_t)0));
         fed_demand_free(demand);
     }
 }
@@ -295,7 +296,7 @@ static void observe_room(struct explain *x, size_t i, int64_t now)
     fed_demand_free(demand);
 }
 
-static void fill(struct explain *x, size_t i, struct str pointer, int64_t now)
+static void fill(struct explain *x, size_t i, int64_t now)
 {
     const struct explain_workload *w = &x->workloads[0];
     const struct world_cluster *from = &x->world.clusters[i];
@@ -309,8 +310,6 @@ static void fill(struct explain *x, size_t i, struct str pointer, int64_t now)
     c->selected = true;
     c->is_host = m->is_host;
     c->observed = m->sees_object;
-    c->has_previous = fed_schedule_previous(yyjson_doc_get_root(w->object), c->name, pointer, &c->previous);
-    fed_schedule_recall(yyjson_doc_get_root(w->rsp), now, c);
     c->has_object = projection != NULL;
     c->replicas = json_path_i64(projection, "spec.replicas", 0);
     c->ready_replicas = json_path_i64(projection, "schedule.ready", 0);
@@ -355,7 +354,9 @@ void explain_decide(struct explain *x)
     _cleanup_free_ char *pointer = fed_schedule_pointer(w->type);
     int64_t now = time_wall_s();
     for (size_t i = 0; i < x->world.n_clusters; i++)
-        fill(x, i, str_of(pointer), now);
+        fill(x, i, now);
+    fed_schedule_previous(yyjson_doc_get_root(w->object), str_of(pointer), x->clusters, x->world.n_clusters);
+    fed_schedule_recall(yyjson_doc_get_root(w->rsp), now, x->clusters, x->world.n_clusters);
     if (w->preference->intersect)
         select_clusters(x);
     x->input = (struct fed_schedule_input){ .preference = w->preference,

@@ -152,7 +152,7 @@ static bool members_are_starting(const struct sched_pass *p)
     return !sync_is_settled(p->sync);
 }
 
-static void fill(struct sched_pass *p, size_t i, struct str pointer, int64_t now)
+static void fill(struct sched_pass *p, size_t i, int64_t now)
 {
     const struct cluster_entry *e = &p->snapshot->v[i];
     struct fed_schedule_cluster *c = &p->clusters[i];
@@ -161,8 +161,6 @@ static void fill(struct sched_pass *p, size_t i, struct str pointer, int64_t now
     c->since_s = e->since > 0 ? MAX(now - e->since, (int64_t)0) : INT32_MAX;
     c->selected = true;
     c->is_host = workloads_is_host(p->owner->workloads, c->name);
-    c->has_previous = fed_schedule_previous(yyjson_doc_get_root(p->target_doc), c->name, pointer, &c->previous);
-    fed_schedule_recall(yyjson_doc_get_root(p->doc), now, c);
     observe_target(p, c, now);
 }
 
@@ -176,7 +174,9 @@ bool sched_gather(struct sched_pass *p)
         return false;
     p->clusters = mem_array(p->snapshot->n, sizeof(*p->clusters));
     for (size_t i = 0; i < p->snapshot->n; i++)
-        fill(p, i, str_of(pointer), now);
+        fill(p, i, now);
+    fed_schedule_previous(yyjson_doc_get_root(p->target_doc), str_of(pointer), p->clusters, p->snapshot->n);
+    fed_schedule_recall(yyjson_doc_get_root(p->doc), now, p->clusters, p->snapshot->n);
     p->input = (struct fed_schedule_input){
         .preference = p->preference,
         .key = str_of(p->key),

@@ -35,6 +35,24 @@ static void recheck(struct fed_schedule *s, int64_t in_s)
         s->recheck_s = s->recheck_s > 0 ? MIN(s->recheck_s, in_s) : in_s;
 }
 
+size_t fed_schedule_find(const struct fed_schedule_cluster *clusters, size_t n, struct str name)
+{
+    size_t low = 0, high = n;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = str_cmp(clusters[middle].name, name);
+
+        if (order == 0)
+            return middle;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return n;
+}
+
 /* --- roles --- */
 
 static enum fed_schedule_role role_of(const struct scheduler *x, const struct fed_schedule_cluster *c)

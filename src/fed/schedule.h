@@ -95,6 +95,9 @@ struct fed_schedule {
     struct fed_schedule_share shares[]; /* of input->clusters; meaningful when FED_SCHEDULED */
 };
 
+/* The place of a cluster among those sorted by name; n: it is not there. */
+size_t fed_schedule_find(const struct fed_schedule_cluster *clusters, size_t n, struct str name);
+
 /* Never fails. *ret is owned (free()). */
 struct fed_schedule *fed_schedule_make(const struct fed_schedule_input *input);
 

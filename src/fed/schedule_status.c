@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 
+#include "base/map.h"
 #include "base/rtime.h"
 #include "fed/schedule_write.h"
 
@@ -20,11 +21,6 @@ static yyjson_val *entry_of(yyjson_val *list, const char *key, struct str name)
     return NULL;
 }
 
-static yyjson_val *stored_limit(yyjson_val *rsp, struct str cluster)
-{
-    return json_get(entry_of(json_path(rsp, "status.clusters"), "name", cluster), "limit");
-}
-
 static int64_t time_of(yyjson_val *v)
 {
     int64_t t;
@@ -32,15 +28,35 @@ static int64_t time_of(yyjson_val *v)
     return time_parse_rfc3339(json_str(v), &t) == 0 ? t : 0;
 }
 
-void fed_schedule_recall(yyjson_val *rsp, int64_t now, struct fed_schedule_cluster *c)
+static void recall_limit(yyjson_val *limit, int64_t now, struct fed_schedule_cluster *c)
 {
-    yyjson_val *before = entry_of(json_path(rsp, "status.beforeLoss"), "name", c->name);
-    yyjson_val *limit = stored_limit(rsp, c->name);
     int64_t until = time_of(json_get(limit, "until"));
 
-    c->has_before = json_i64(json_get(before, "replicas"), &c->before) == 0;
     c->has_limit = json_i64(json_get(limit, "replicas"), &c->limit) == 0 && until > now;
     c->limit_left_s = c->has_limit ? until - now : 0;
+}
+
+void fed_schedule_recall(yyjson_val *rsp, int64_t now, struct fed_schedule_cluster *clusters, size_t n)
+{
+    yyjson_val *item;
+    size_t i, count;
+
+    for (size_t k = 0; k < n; k++)
+        clusters[k].has_before = clusters[k].has_limit = false;
+    yyjson_arr_foreach(json_path(rsp, "status.beforeLoss"), i, count, item)
+    {
+        size_t at = fed_schedule_find(clusters, n, json_path_str(item, "name"));
+
+        if (at < n)
+            clusters[at].has_before = json_i64(json_get(item, "replicas"), &clusters[at].before) == 0;
+    }
+    yyjson_arr_foreach(json_path(rsp, "status.clusters"), i, count, item)
+    {
+        size_t at = fed_schedule_find(clusters, n, json_path_str(item, "name"));
+
+        if (at < n)
+            recall_limit(json_get(item, "limit"), now, &clusters[at]);
+    }
 }
 
 /* --- limits --- */
@@ -58,10 +74,9 @@ static yyjson_mut_val *new_limit(yyjson_mut_doc *doc, int64_t replicas, int64_t 
 }
 
 /* A limit that ran out is forgotten when more than that could be scheduled since. */
-static yyjson_mut_val *limit_of(yyjson_mut_doc *doc, yyjson_val *rsp, const struct fed_schedule_cluster *c,
+static yyjson_mut_val *limit_of(yyjson_mut_doc *doc, yyjson_val *old, const struct fed_schedule_cluster *c,
                                 const struct fed_schedule_share *share, int64_t now)
 {
-    yyjson_val *old = stored_limit(rsp, c->name);
     bool running = c->has_limit;
     int64_t replicas = json_path_i64(old, "replicas", 0);
     yyjson_mut_val *copy;
@@ -80,12 +95,19 @@ static yyjson_mut_val *limit_of(yyjson_mut_doc *doc, yyjson_val *rsp, const stru
 
 static yyjson_mut_val *clusters_of(yyjson_mut_doc *doc, yyjson_val *rsp, const struct fed_schedule_report *r)
 {
+    _cleanup_(map_done) struct map stored = MAP_INIT;
     yyjson_mut_val *list = yyjson_mut_arr(doc);
+    yyjson_val *entry;
+    size_t k, n;
 
+    yyjson_arr_foreach(json_path(rsp, "status.clusters"), k, n, entry)
+        map_put(&stored, json_path_str(entry, "name"), entry);
     for (size_t i = 0; i < r->schedule->n; i++) {
         const struct fed_schedule_cluster *c = &r->input->clusters[i];
         const struct fed_schedule_share *share = &r->schedule->shares[i];
-        yyjson_mut_val *item = yyjson_mut_obj(doc), *limit = limit_of(doc, rsp, c, share, r->now);
+        yyjson_mut_val *item = yyjson_mut_obj(doc), *limit;
+
+        limit = limit_of(doc, json_get(map_get(&stored, c->name), "limit"), c, share, r->now);
 
         if (!share->placed && !limit)
             continue;

@@ -139,11 +139,6 @@ static void doubt(struct buf *out, const char *fmt, ...)
     va_end(ap);
 }
 
-static int compare(const void *name, const void *cluster)
-{
-    return str_cmp(*(const struct str *)name, ((const struct fed_schedule_cluster *)cluster)->name);
-}
-
 static void doubt_names(const struct fed_schedule_input *in, struct buf *out)
 {
     const struct fed_preference *p = in->preference;
@@ -151,8 +146,7 @@ static void doubt_names(const struct fed_schedule_input *in, struct buf *out)
     for (size_t i = 0; i < p->n_clusters; i++) {
         struct str name = str_of(p->clusters[i].name);
 
-        if (!str_eqc(name, "*") &&
-            (in->n == 0 || !bsearch(&name, in->clusters, in->n, sizeof(in->clusters[0]), compare)))
+        if (!str_eqc(name, "*") && fed_schedule_find(in->clusters, in->n, name) == in->n)
             doubt(out, "spec.clusters[%.*s]: there is no such cluster", (int)MIN(name.n, (size_t)64), name.p);
     }
 }

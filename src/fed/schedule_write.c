@@ -14,15 +14,6 @@ static bool is_replicas(yyjson_val *op, struct str path)
     return str_eq(json_path_str(op, "path"), path);
 }
 
-static yyjson_val *override_of(yyjson_val *fed_object, struct str cluster)
-{
-    yyjson_val *list = json_path(fed_object, "spec.overrides"), *item;
-    size_t i, n;
-
-    yyjson_arr_foreach(list, i, n, item) if (str_eq(json_path_str(item, "clusterName"), cluster)) return item;
-    return NULL;
-}
-
 static yyjson_val *replicas_op(yyjson_val *item, struct str path)
 {
     yyjson_val *op;
@@ -45,20 +36,32 @@ static bool number_of(yyjson_val *op, int64_t *ret)
     return true;
 }
 
-static bool is_placed_by_name(yyjson_val *fed_object, struct str cluster)
+void fed_schedule_previous(yyjson_val *fed_object, struct str path, struct fed_schedule_cluster *clusters, size_t n)
 {
+    bool *placed = mem_array(n, sizeof(*placed)), *seen = mem_array(n, sizeof(*seen));
     yyjson_val *item;
-    size_t i, n;
+    size_t i, count;
 
-    yyjson_arr_foreach(json_path(fed_object, "spec.placement.clusters"), i, n,
-                       item) if (str_eq(json_path_str(item, "name"), cluster)) return true;
-    return false;
-}
+    yyjson_arr_foreach(json_path(fed_object, "spec.placement.clusters"), i, count, item)
+    {
+        size_t at = fed_schedule_find(clusters, n, json_path_str(item, "name"));
 
-bool fed_schedule_previous(yyjson_val *fed_object, struct str cluster, struct str path, int64_t *ret)
-{
-    return is_placed_by_name(fed_object, cluster) &&
-           number_of(replicas_op(override_of(fed_object, cluster), path), ret);
+        if (at < n)
+            placed[at] = true;
+    }
+    for (size_t k = 0; k < n; k++)
+        clusters[k].has_previous = false;
+    yyjson_arr_foreach(json_path(fed_object, "spec.overrides"), i, count, item)
+    {
+        size_t at = fed_schedule_find(clusters, n, json_path_str(item, "clusterName"));
+
+        if (at == n || seen[at])
+            continue;
+        seen[at] = true;
+        clusters[at].has_previous = placed[at] && number_of(replicas_op(item, path), &clusters[at].previous);
+    }
+    free(placed);
+    free(seen);
 }
 
 /* --- placement --- */

@@ -6,9 +6,9 @@
 
 #include "fed/schedule.h"
 
-/* The number that a cluster has in the federated object: it is placed there by name, and the override of the replica count is a
- * number. `path` is the JSON pointer of the count ("/spec/replicas"). */
-bool fed_schedule_previous(yyjson_val *fed_object, struct str cluster, struct str path, int64_t *ret);
+/* Sets `previous` of clusters, which are sorted by name: the number that the federated object says, when a cluster is placed there by
+ * name and the override of its replica count is a number. `path` is the JSON pointer of the count ("/spec/replicas"). */
+void fed_schedule_previous(yyjson_val *fed_object, struct str path, struct fed_schedule_cluster *clusters, size_t n);
 
 /* Appends the JSON patch (RFC 6902) of spec.placement.clusters and spec.overrides that makes the shares of `s` those of the
  * object, with metadata.resourceVersion as precondition (409 when it changed), and returns 1; 0 when the object has them already.
@@ -30,7 +30,7 @@ struct fed_schedule_report {
 /* Appends {"status": ...}, a merge patch, and returns true; false when `rsp` says all that already. */
 bool fed_schedule_status_patch(struct buf *out, yyjson_val *rsp, const struct fed_schedule_report *report);
 
-/* What the status remembers about a cluster. now: seconds since the epoch. */
-void fed_schedule_recall(yyjson_val *rsp, int64_t now, struct fed_schedule_cluster *c);
+/* Sets `before` and `limit` of clusters, which are sorted by name: what the status remembers. now: seconds since the epoch. */
+void fed_schedule_recall(yyjson_val *rsp, int64_t now, struct fed_schedule_cluster *clusters, size_t n);
 
 #endif

@@ -138,14 +138,18 @@ static void what_an_object_says_now(void **state)
     yyjson_val *o = J("{'spec':{'placement':{'clusters':[{'name':'c1'},{'name':'c2'}]},'overrides':["
                       "{'clusterName':'c1','clusterOverrides':[{'path':'/spec/replicas','value':4}]},"
                       "{'clusterName':'c3','clusterOverrides':[{'path':'/spec/replicas','value':4}]}]}}");
-    int64_t n = -1;
+    struct fed_schedule_cluster c[] = { { .name = STR("c1") }, { .name = STR("c2") }, { .name = STR("c3") } };
 
     (void)state;
-    assert_true(fed_schedule_previous(o, STR("c1"), STR("/spec/replicas"), &n));
-    assert_int_equal(n, 4);
-    assert_false(fed_schedule_previous(o, STR("c2"), STR("/spec/replicas"), &n));
-    assert_false(fed_schedule_previous(o, STR("c3"), STR("/spec/replicas"), &n));
-    assert_false(fed_schedule_previous(o, STR("c1"), STR("/spec/size"), &n));
+    fed_schedule_previous(o, STR("/spec/replicas"), c, ARRAY_SIZE(c));
+    assert_true(c[0].has_previous);
+    assert_int_equal(c[0].previous, 4);
+    assert_false(c[1].has_previous);
+    assert_false(c[2].has_previous);
+    fed_schedule_previous(o, STR("/spec/size"), c, ARRAY_SIZE(c));
+    assert_false(c[0].has_previous);
+    fed_schedule_previous(o, STR("/spec/replicas"), c + 1, 1); /* others in the object than are asked for */
+    assert_false(c[1].has_previous);
 }
 
 /* --- the preference's status --- */
@@ -196,12 +200,12 @@ static void limits_last_longer_each_time(void **state)
     rsp = status_after(J("{}"), &x, "Scheduled", NOW);
     assert_json(json_get(yyjson_arr_get_first(json_path(rsp, "status.clusters")), "limit"),
                 "{'replicas':2,'tries':1,'until':'2023-11-14T22:23:20Z'}");
-    fed_schedule_recall(rsp, NOW + 1, &x.clusters[0]);
+    fed_schedule_recall(rsp, NOW + 1, x.clusters, 1);
     assert_true(x.clusters[0].has_limit);
     assert_int_equal(x.clusters[0].limit, 2);
     assert_int_equal(x.clusters[0].limit_left_s, 599);
     assert_null(status_after(rsp, &x, "Scheduled", NOW + 1));
-    fed_schedule_recall(rsp, NOW + 600, &x.clusters[0]);
+    fed_schedule_recall(rsp, NOW + 600, x.clusters, 1);
     assert_false(x.clusters[0].has_limit);
     rsp = status_after(rsp, &x, "Scheduled", NOW + 600);
     assert_json(json_get(yyjson_arr_get_first(json_path(rsp, "status.clusters")), "limit"),
@@ -225,7 +229,7 @@ static void shares_before_a_loss_are_remembered(void **state)
     x.s->keep_before = true;
     rsp = status_after(J("{}"), &x, "Scheduled", NOW);
     assert_json(json_path(rsp, "status.beforeLoss"), "[{'name':'c1','replicas':2},{'name':'c2','replicas':2}]");
-    fed_schedule_recall(rsp, NOW, &x.clusters[1]);
+    fed_schedule_recall(rsp, NOW, x.clusters, 2);
     assert_true(x.clusters[1].has_before);
     assert_int_equal(x.clusters[1].before, 2);
     x.s->keep_before = false;
