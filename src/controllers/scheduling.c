@@ -249,14 +249,17 @@ void scheduling_free(struct scheduling *s)
 
 void scheduling_metrics(const struct scheduling *s, struct buf *out)
 {
-    buf_printf(out,
-               "# HELP kubefed_scheduling_preferences ReplicaSchedulingPreferences, and those waiting for a pass.\n"
-               "# TYPE kubefed_scheduling_preferences gauge\n"
-               "kubefed_scheduling_preferences{state=\"all\"} %zu\n"
-               "kubefed_scheduling_preferences{state=\"queued\"} %zu\n"
-               "# HELP kubefed_scheduling_writes_total Federated objects that were given other shares.\n"
-               "# TYPE kubefed_scheduling_writes_total counter\n"
-               "kubefed_scheduling_writes_total %llu\n",
-               kube_informer_count(s->preferences), workqueue_depth(s->queue), (unsigned long long)s->written);
+    buf_printf(
+        out,
+        "# HELP kubefed_scheduling_preferences ReplicaSchedulingPreferences, those waiting for a pass, and those in one.\n"
+        "# TYPE kubefed_scheduling_preferences gauge\n"
+        "kubefed_scheduling_preferences{state=\"all\"} %zu\n"
+        "kubefed_scheduling_preferences{state=\"queued\"} %zu\n"
+        "kubefed_scheduling_preferences{state=\"active\"} %zu\n"
+        "# HELP kubefed_scheduling_writes_total Federated objects that were given other shares.\n"
+        "# TYPE kubefed_scheduling_writes_total counter\n"
+        "kubefed_scheduling_writes_total %llu\n",
+        kube_informer_count(s->preferences), workqueue_depth(s->queue), map_count(&s->passes),
+        (unsigned long long)s->written);
     workloads_metrics(s->workloads, out);
 }

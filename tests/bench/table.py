@@ -108,3 +108,39 @@ def restart(t, r, objects):
     t.row("  writes", _pairs(r["writes"]), "", "", "one per change" if r["changes"] else "none")
     t.row("  CPU", f"{r['cpu seconds']:.2f} s")
     t.row("  memory", *_memory(r["memory"]))
+
+
+def planner(t, sizes):
+    t.data["planner, ns"] = sizes
+    for s in sizes:
+        floor, mine = s["read"] + s["write"], s["gather"] + s["schedule"]
+        t.row(f"schedule of one preference over {s['clusters']} clusters", f"{mine / 1000:.1f} us",
+              f"reading and writing {floor / 1000:.1f} us", f"{mine / floor:.2f}", "< 1")
+        t.row("  the planner alone", f"{s['plan'] / 1000:.1f} us", "", f"{s['plan'] / floor:.2f}")
+
+
+def scheduling(t, r, raw):
+    count = r["preferences"]
+    t.data[f"scheduling {count}"] = {**r, "same requests": raw}
+    made, changed = r["created"], r["changed"]
+    t.row(f"{count} preferences created: scheduled, propagated, said", f"after {made['seconds']:.2f} s",
+          f"host took them in {made['host took them in']:.2f} s")
+    t.row(f"{count} preferences changed: scheduled, propagated, said", f"after {changed['seconds']:.2f} s",
+          f"raw, all its writes {raw['seconds']:.2f} s", f"{raw['seconds'] / changed['seconds']:.3f}")
+    t.row("  CPU per 1000 preferences", f"created {1000 * made['cpu seconds'] / count:.3f} s",
+          f"changed {1000 * changed['cpu seconds'] / count:.3f} s")
+    for what, run in (("created", made), ("changed", changed)):
+        for cluster in ("host", M):
+            for write, n in run["served per preference"][cluster].items():
+                t.row(f"  {what}, {cluster}: {write}", f"{n:.2f} per preference")
+    each = (r["memory"]["anonymous"] - r["memory before"]["anonymous"]) * (1 << 20) / count
+    t.row("  memory per preference", f"{each:.0f} bytes", f"{r['memory']['rss']:.1f} MiB resident")
+    rest = r["at rest, requests/min"]
+    t.row("  at rest", f"host {rest['host']:.1f}, each member {rest[M]:.1f} requests/min")
+
+
+def moves(t, r):
+    t.data["moves"] = r
+    for what, times in (("more replicas elsewhere", r["shares, ms"]), ("a pod that runs elsewhere", r["running, ms"])):
+        t.row(f"pod without room: {what}, p50 of {len(times)}", f"{percentile(times, 0.5):.1f} ms, worst {max(times):.1f}",
+              f"two writes {percentile(r['floor, ms'], 0.5):.1f} ms", f"{percentile(times, 0.5) / percentile(r['floor, ms'], 0.5):.1f}")
