@@ -123,12 +123,9 @@ static void on_timer(void *arg)
         look_again(r, PERIOD_MS);
 }
 
-static void on_change(void *arg, struct str cluster, struct str ns, yyjson_val *labels)
+static void on_room(void *arg, struct str cluster)
 {
     struct resources *r = arg;
-    (void)labels;
-    if (ns.n > 0)
-        return; /* pods that are on no node yet */
     map_put(&r->changed, cluster, r);
     look_again(r, SOON_MS);
 }
@@ -141,7 +138,7 @@ struct resources *resources_start(struct kube_client *host, struct clusters *clu
     r->clusters = clusters;
     r->workloads = workloads;
     r->system_namespace = system_namespace;
-    r->listener = (struct workloads_listener){ .fn = on_change, .arg = r };
+    r->listener = (struct workloads_listener){ .room = on_room, .arg = r };
     workloads_listen(workloads, &r->listener);
     return r;
 }

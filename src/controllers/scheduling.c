@@ -10,17 +10,47 @@
 #define CONCURRENT 32u
 /* Clusters come and go together, and so do the types at the start. */
 #define FAN_OUT_MS 50u
+/* What goes by room is looked at no more often because of other pods. */
+#define ROOM_MS 1000u
 
 static const struct kube_resource resource = { STR(FED_SCHEDULING_GROUP), STR(FED_SCHEDULING_VERSION),
                                                STR(FED_PREFERENCE_PLURAL), true };
 
 /* --- records --- */
 
+static struct str namespace_of(struct str key)
+{
+    struct str ns, name;
+    str_cut(key, '/', &ns, &name);
+    return ns;
+}
+
+static void link_record(struct scheduling *s, struct sched_record *r)
+{
+    struct str ns = namespace_of(str_of(r->key));
+    struct list *head = map_get(&s->namespaces, ns);
+    if (!head) {
+        head = mem_zalloc(sizeof(*head));
+        list_init(head);
+        map_put(&s->namespaces, ns, head);
+    }
+    list_add_tail(head, &r->link);
+}
+
+static void unlink_record(struct scheduling *s, struct sched_record *r)
+{
+    struct list *head = map_get(&s->namespaces, namespace_of(str_of(r->key)));
+    list_del(&r->link);
+    if (head && list_empty(head))
+        free(map_remove(&s->namespaces, namespace_of(str_of(r->key))));
+}
+
 static void record_free(void *p)
 {
     struct sched_record *r = p;
     yyjson_doc_free(r->labels);
     free(r->sent_rv);
+    free(r->key);
     free(r);
 }
 
@@ -30,7 +60,9 @@ struct sched_record *sched_record(struct scheduling *s, struct str key)
     if (r)
         return r;
     r = mem_zalloc(sizeof(*r));
+    r->key = str_dup(key);
     map_put(&s->records, key, r);
+    link_record(s, r);
     return r;
 }
 
@@ -42,6 +74,7 @@ static void forget(struct scheduling *s, struct str key)
     sched_unpromise(s, key);
     if (r->by_room)
         workloads_release_nodes(s->workloads);
+    unlink_record(s, r);
     record_free(r);
 }
 
@@ -132,23 +165,20 @@ static bool has_labels(yyjson_val *labels, const struct sched_record *r)
     return true;
 }
 
-static bool in_namespace(struct str key, struct str ns)
-{
-    return key.n > ns.n && key.p[ns.n] == '/' && memcmp(key.p, ns.p, ns.n) == 0;
-}
-
 static void on_pods(void *arg, struct str cluster, struct str ns, yyjson_val *labels)
 {
     struct scheduling *s = arg;
-    struct map_entry e;
+    struct list *head = map_get(&s->namespaces, ns);
     (void)cluster;
-    if (ns.n == 0) {
+    if (ns.n == 0)
         sched_enqueue_all(s);
+    if (!head)
         return;
+    list_for_each(it, head) {
+        const struct sched_record *r = list_entry(it, struct sched_record, link);
+        if (has_labels(labels, r))
+            sched_enqueue(s, str_of(r->key));
     }
-    for (size_t i = 0; map_next(&s->records, &i, &e);)
-        if (in_namespace(e.key, ns) && has_labels(labels, e.val))
-            sched_enqueue(s, e.key);
 }
 
 /* The pod uses what was promised for it: until the next pass it would count twice, and take room from others. */
@@ -156,19 +186,57 @@ static void on_bound(void *arg, struct str cluster, struct str ns, yyjson_val *l
 {
     struct scheduling *s = arg;
     struct fed_room *room = workloads_room(s->workloads, cluster);
+    struct list *head = map_get(&s->namespaces, ns);
+    if (!room || !head)
+        return;
+    list_for_each(it, head) {
+        const struct sched_record *r = list_entry(it, struct sched_record, link);
+        if (has_labels(labels, r))
+            fed_room_fulfil(room, str_of(r->key), node);
+    }
+}
+
+static void enqueue_by_room(struct scheduling *s)
+{
     struct map_entry e;
-    for (size_t i = 0; room && map_next(&s->records, &i, &e);)
-        if (in_namespace(e.key, ns) && has_labels(labels, e.val))
-            fed_room_fulfil(room, e.key, node);
+    s->room_changed = false;
+    for (size_t i = 0; map_next(&s->records, &i, &e);)
+        if (((const struct sched_record *)e.val)->by_room)
+            sched_enqueue(s, e.key);
+}
+
+static void on_room_timer(void *arg)
+{
+    struct scheduling *s = arg;
+    if (!s->room_changed)
+        return;
+    enqueue_by_room(s);
+    loop_timer_start(kube_client_loop(s->config.env->host), &s->room, ROOM_MS, on_room_timer, s);
+}
+
+/* Pods come and go all the time in a busy member, and each may make room. */
+static void on_room(void *arg, struct str cluster)
+{
+    struct scheduling *s = arg;
+    (void)cluster;
+    s->room_changed = true;
+    if (loop_timer_active(&s->room))
+        return;
+    enqueue_by_room(s);
+    loop_timer_start(kube_client_loop(s->config.env->host), &s->room, ROOM_MS, on_room_timer, s);
 }
 
 static void on_namespace(void *arg, struct str ns, enum namespace_event event)
 {
     struct scheduling *s = arg;
-    struct map_entry e;
-    for (size_t i = 0; event == NAMESPACE_PLACEMENT && map_next(&s->records, &i, &e);)
-        if (((struct sched_record *)e.val)->intersects && in_namespace(e.key, ns))
-            sched_enqueue(s, e.key);
+    struct list *head = map_get(&s->namespaces, ns);
+    if (event != NAMESPACE_PLACEMENT || !head)
+        return;
+    list_for_each(it, head) {
+        const struct sched_record *r = list_entry(it, struct sched_record, link);
+        if (r->intersects)
+            sched_enqueue(s, str_of(r->key));
+    }
 }
 
 static void on_namespaces_synced(void *arg)
@@ -191,7 +259,7 @@ void scheduling_set_types(struct scheduling *s, const struct type_configs *types
 static void listen(struct scheduling *s)
 {
     const struct sync_env *env = s->config.env;
-    s->workloads_listener = (struct workloads_listener){ .fn = on_pods, .bound = on_bound, .arg = s };
+    s->workloads_listener = (struct workloads_listener){ .fn = on_pods, .room = on_room, .bound = on_bound, .arg = s };
     workloads_listen(s->workloads, &s->workloads_listener);
     s->clusters_listener = (struct clusters_listener){ .fn = on_cluster, .arg = s };
     clusters_listen(env->clusters, &s->clusters_listener);
@@ -233,6 +301,7 @@ void scheduling_free(struct scheduling *s)
     if (!s)
         return;
     loop_timer_stop(&s->fan_out);
+    loop_timer_stop(&s->room);
     workloads_unlisten(&s->workloads_listener);
     clusters_unlisten(&s->clusters_listener);
     namespaces_unlisten(&s->namespaces_listener);
@@ -244,6 +313,7 @@ void scheduling_free(struct scheduling *s)
     workloads_free(s->workloads);
     map_done(&s->passes);
     map_done_values(&s->records, record_free);
+    map_done_values(&s->namespaces, free);
     free(s);
 }
 

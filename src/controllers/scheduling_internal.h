@@ -5,6 +5,7 @@
 #ifndef CONTROLLERS_SCHEDULING_INTERNAL_H
 #define CONTROLLERS_SCHEDULING_INTERNAL_H
 
+#include "base/list.h"
 #include "base/map.h"
 #include "controllers/resources.h"
 #include "controllers/scheduling.h"
@@ -15,6 +16,8 @@
 
 /* What is remembered about a preference between two passes. */
 struct sched_record {
+    struct list link; /* in its namespace */
+    char *key;
     yyjson_doc *labels; /* of its pods: spec.selector.matchLabels of the workload; NULL: not seen yet */
     bool by_room;       /* holds the nodes */
     bool intersects;
@@ -36,8 +39,11 @@ struct scheduling {
     struct clusters_listener clusters_listener;
     struct namespaces_listener namespaces_listener;
     struct loop_timer fan_out;
-    struct map records; /* by key: struct sched_record */
-    struct map passes;  /* by key: struct sched_pass */
+    struct loop_timer room;
+    bool room_changed;     /* since the timer was started */
+    struct map records;    /* by key: struct sched_record */
+    struct map namespaces; /* by name: struct list of records */
+    struct map passes;     /* by key: struct sched_pass */
     bool holds;
     bool no_status;   /* the CRD has no status sub-resource: an old one */
     uint64_t written; /* federated objects */

@@ -12,9 +12,16 @@
 #define TELL_MS 50u
 #define HOST_TIMEOUT_MS 10000u
 
+/* A namespace in which there are pods, or were a moment ago. */
+struct pods_namespace {
+    struct str name;
+    struct map groups; /* by labels as JSON: struct group */
+    bool dirty;        /* some group is */
+};
+
 struct group {
-    struct str key; /* within the map: "<namespace>\n<labels as JSON>" */
-    yyjson_doc *labels;
+    struct pods_namespace *ns;
+    yyjson_doc *labels; /* NULL: none */
     struct fed_pod_group pods;
     bool dirty;
 };
@@ -24,9 +31,11 @@ struct watched {
     char *cluster;
     struct kube_informer *pods, *nodes; /* nodes: NULL while nobody holds them */
     struct fed_room *room;
-    struct map groups; /* struct group */
+    struct map namespaces; /* struct pods_namespace */
     struct kube_call *identity;
-    bool is_host, dirty;
+    bool is_host;
+    bool dirty;      /* much may be different */
+    bool room_dirty; /* the nodes, or what is used on them */
 };
 
 struct workloads {
@@ -56,15 +65,9 @@ static void tell(const struct watched *w, struct str ns, yyjson_val *labels)
 {
     list_for_each(it, &w->owner->listeners) {
         struct workloads_listener *l = list_entry(it, struct workloads_listener, link);
-        l->fn(l->arg, str_of(w->cluster), ns, labels);
+        if (l->fn)
+            l->fn(l->arg, str_of(w->cluster), ns, labels);
     }
-}
-
-static struct str group_ns(const struct group *g)
-{
-    struct str ns, rest;
-    str_cut(g->key, '\n', &ns, &rest);
-    return ns;
 }
 
 static void group_free(void *p)
@@ -72,26 +75,61 @@ static void group_free(void *p)
     struct group *g = p;
     yyjson_doc_free(g->labels);
     fed_pod_group_done(&g->pods);
-    free((char *)g->key.p);
     free(g);
 }
 
-static void tell_groups(struct watched *w)
+static void namespace_free(void *p)
+{
+    struct pods_namespace *ns = p;
+    map_done_values(&ns->groups, group_free);
+    free((char *)ns->name.p);
+    free(ns);
+}
+
+/* Groups without pods are forgotten after they were told. */
+static void tell_groups(const struct watched *w, struct pods_namespace *ns)
 {
     struct map_entry e;
-    for (size_t i = 0; map_next(&w->groups, &i, &e);) {
+    for (size_t i = 0; map_next(&ns->groups, &i, &e);) {
         struct group *g = e.val;
         if (g->dirty && !w->dirty)
-            tell(w, group_ns(g), yyjson_doc_get_root(g->labels));
+            tell(w, ns->name, yyjson_doc_get_root(g->labels));
         g->dirty = false;
         if (g->pods.total > 0)
             continue;
-        map_remove(&w->groups, e.key);
+        map_remove(&ns->groups, e.key);
         group_free(g);
+    }
+}
+
+static void tell_room(const struct watched *w)
+{
+    list_for_each(it, &w->owner->listeners) {
+        struct workloads_listener *l = list_entry(it, struct workloads_listener, link);
+        if (l->room)
+            l->room(l->arg, str_of(w->cluster));
+    }
+}
+
+static void tell_changes(struct watched *w)
+{
+    struct map_entry e;
+    for (size_t i = 0; map_next(&w->namespaces, &i, &e);) {
+        struct pods_namespace *ns = e.val;
+        if (!ns->dirty)
+            continue;
+        ns->dirty = false;
+        tell_groups(w, ns);
+        if (map_count(&ns->groups) > 0)
+            continue;
+        map_remove(&w->namespaces, e.key);
+        namespace_free(ns);
     }
     if (w->dirty)
         tell(w, STR_NULL, NULL);
-    w->dirty = false;
+    if (w->nodes && (w->dirty || w->room_dirty))
+        tell_room(w);
+    w->dirty = w->room_dirty = false;
 }
 
 static void on_tell(void *arg)
@@ -99,7 +137,7 @@ static void on_tell(void *arg)
     struct workloads *w = arg;
     struct map_entry e;
     for (size_t i = 0; map_next(&w->watched, &i, &e);)
-        tell_groups(e.val);
+        tell_changes(e.val);
 }
 
 static void tell_soon(struct watched *w)
@@ -111,21 +149,31 @@ static void tell_soon(struct watched *w)
 
 /* --- pods --- */
 
-static struct group *group_of(struct watched *w, struct str ns, yyjson_val *labels)
+static struct pods_namespace *namespace_of(struct watched *w, struct str name)
+{
+    struct pods_namespace *ns = map_get(&w->namespaces, name);
+    if (ns)
+        return ns;
+    ns = mem_zalloc(sizeof(*ns));
+    ns->name = str_n(str_dup(name), name.n);
+    map_put(&w->namespaces, name, ns);
+    return ns;
+}
+
+static struct group *group_of(struct watched *w, struct str name, yyjson_val *labels)
 {
     _cleanup_buf_ struct buf key = BUF_INIT(BUF_MAX_DEFAULT);
-    buf_printf(&key, "%" PRIstr "\n", STRARG(ns));
-    size_t head = key.n;
+    struct pods_namespace *ns = namespace_of(w, name);
     if (labels)
         json_write(&key, labels);
-    struct group *g = map_get(&w->groups, buf_str(&key));
+    struct group *g = map_get(&ns->groups, buf_str(&key));
     if (g)
         return g;
     g = mem_zalloc(sizeof(*g));
-    g->key = str_n(str_dup(buf_str(&key)), key.n);
+    g->ns = ns;
     if (labels)
-        (void)json_parse(str_n(key.p + head, key.n - head), &g->labels, NULL);
-    map_put(&w->groups, g->key, g);
+        (void)json_parse(buf_str(&key), &g->labels, NULL);
+    map_put(&ns->groups, buf_str(&key), g);
     return g;
 }
 
@@ -177,12 +225,12 @@ static void count_pod(struct watched *w, const struct kube_object *o, int sign)
         fed_pod_group_add(&g->pods, &pod);
     else
         fed_pod_group_remove(&g->pods, &pod);
-    g->dirty = true;
+    g->dirty = g->ns->dirty = true;
     if (!pod.node.n)
         return;
     request_of(root, &request);
     fed_room_use(w->room, pod.node, &request, sign);
-    w->dirty |= w->nodes != NULL;
+    w->room_dirty = true;
 }
 
 static bool is_bound(const struct kube_object *o)
@@ -248,7 +296,7 @@ static void on_node(void *arg, struct kube_object *old, struct kube_object *now)
         fed_room_remove_node(w->room, kube_object_name(old));
     else if (now && json_parse(kube_object_body(now), &doc, NULL) == 0)
         fed_room_set_node(w->room, kube_object_name(now), yyjson_doc_get_root(doc));
-    w->dirty = true;
+    w->room_dirty = true;
     tell_soon(w);
 }
 
@@ -346,7 +394,7 @@ static void unwatch(struct workloads *owner, struct str cluster)
         kube_call_cancel(w->identity);
     kube_informer_stop(w->pods);
     kube_informer_stop(w->nodes);
-    map_done_values(&w->groups, group_free);
+    map_done_values(&w->namespaces, namespace_free);
     fed_room_free(w->room);
     free(w->cluster);
     free(w);
@@ -449,11 +497,12 @@ void workloads_count(const struct workloads *w, struct str cluster, struct str n
                      struct fed_pod_counts *ret)
 {
     const struct watched *watched = map_get(&w->watched, cluster);
+    const struct pods_namespace *in = watched ? map_get(&watched->namespaces, ns) : NULL;
     struct map_entry e;
     *ret = (struct fed_pod_counts){ 0 };
-    for (size_t i = 0; watched && labels && map_next(&watched->groups, &i, &e);) {
+    for (size_t i = 0; in && labels && map_next(&in->groups, &i, &e);) {
         const struct group *g = e.val;
-        if (str_eq(group_ns(g), ns) && has_all(g->labels ? yyjson_doc_get_root(g->labels) : NULL, labels))
+        if (has_all(g->labels ? yyjson_doc_get_root(g->labels) : NULL, labels))
             fed_pod_group_count(&g->pods, now, ret);
     }
 }

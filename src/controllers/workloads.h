@@ -40,8 +40,10 @@ bool workloads_is_host(const struct workloads *w, struct str cluster);
 
 struct workloads_listener {
     struct list link;
-    /* Pods with these labels in this namespace changed; labels NULL: much, or the nodes of the cluster. */
+    /* Pods with these labels in this namespace changed; ns empty: anything may have. May be NULL. */
     void (*fn)(void *arg, struct str cluster, struct str ns, yyjson_val *labels);
+    /* The nodes of the cluster, or what is used on them; only while nodes are held. May be NULL. */
+    void (*room)(void *arg, struct str cluster);
     /* A pod with these labels was bound to a node; told at once, while the other changes are told in batches. May be NULL. */
     void (*bound)(void *arg, struct str cluster, struct str ns, yyjson_val *labels, struct str node);
     void *arg;
