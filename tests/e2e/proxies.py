@@ -134,8 +134,15 @@ class ForwardProxy:
         while True:
             client.sendall(b"X-More: " + b"x" * 1000 + b"\r\n")
 
+    def _greeting(self, client, size):
+        """What comes first names the version of SOCKS; a TLS client that is at the wrong proxy does not."""
+        data = self._read(client, size)
+        if data[0] != 5:
+            raise ValueError(f"version {data[0]} of SOCKS")
+        return data
+
     def _socks(self, client):
-        methods = self._read(client, self._read(client, 2)[1])
+        methods = self._read(client, self._greeting(client, 2)[1])
         if self.broken == "garbage":
             client.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
             return None
@@ -155,7 +162,7 @@ class ForwardProxy:
         return self._socks_request(client)
 
     def _socks_request(self, client):
-        kind = self._read(client, 4)[3]
+        kind = self._greeting(client, 4)[3]
         if kind == 1:
             host = socket.inet_ntop(socket.AF_INET, self._read(client, 4))
         elif kind == 4:
