@@ -217,45 +217,66 @@ def _port_was_taken(state, name, program):
     return "address already in use" in _tail(state.path_of(name, program + ".log"))
 
 
-def _launch(state, name, programs):
-    """Starts what does not run of the cluster."""
+def _prepare(state, name):
     c = state.clusters[name]
-    folder = state.path_of(name)
     os.makedirs(os.path.dirname(c["data"]), mode=0o700, exist_ok=True)
     if not c["ports"]:
         c["ports"] = _free_ports(state, ("etcd", "peer", "apiserver", "controllers"))
         state.write()
-    _write_private(os.path.join(folder, "kubeconfig"), _kubeconfig(state, [name]))
-    wanted = [("etcd", _etcd, {}), ("apiserver", _apiserver, {"GOGC": os.environ.get("LAB_GOGC", "30")})]
-    if c["controller_manager"] and "kube-controller-manager" in programs:
-        wanted.append(("controllers", _controller_manager, {"GOGC": os.environ.get("LAB_GOGC", "30")}))
-    for program, command, environment in wanted:
-        if not processes.alive(state, f"{name}/{program}"):
-            log = os.path.join(folder, program + ".log")
-            open(log, "w").close()
-            processes.launch(state, f"{name}/{program}", command(state, name, c, programs), log, environment)
+    _write_private(os.path.join(state.path_of(name), "kubeconfig"), _kubeconfig(state, [name]))
 
 
-def _wait(state, name, problems, deadline):
-    """Until the API server is ready and, with controllers, the default service account exists."""
-    c = state.clusters[name]
-    paths = ["/readyz"]
-    if f"{name}/controllers" in state.processes:
-        paths.append("/api/v1/namespaces/default/serviceaccounts/default")
-    while paths:
+COMMANDS = {"etcd": _etcd, "apiserver": _apiserver, "controllers": _controller_manager}
+
+
+def _launch(state, name, programs, program):
+    """Starts one program of the cluster unless it runs."""
+    if processes.alive(state, f"{name}/{program}"):
+        return
+    log = state.path_of(name, program + ".log")
+    open(log, "w").close()
+    environment = {} if program == "etcd" else {"GOGC": os.environ.get("LAB_GOGC", "30")}
+    processes.launch(state, f"{name}/{program}", COMMANDS[program](state, name, state.clusters[name], programs), log, environment)
+
+
+def _wait(state, name, path, problems, deadline):
+    """Until the API server finds `path`, or a program of the cluster has ended."""
+    while not _answers(state, name, path):
         program = _ended(state, name)
         if program:
             problems[name] = (f"{program} of cluster {name} ended; its log {state.path_of(name, program + '.log')} ends with:\n"
                               + _tail(state.path_of(name, program + ".log")), _port_was_taken(state, name, program))
             return
         if time.monotonic() > deadline:
-            problems[name] = (f"cluster {name} ({_server(c)}) is not ready after {READY_SECONDS} s ({paths[0]}); "
+            problems[name] = (f"cluster {name} ({_server(state.clusters[name])}) is not ready after {READY_SECONDS} s ({path}); "
                               f"the log of its API server ends with:\n" + _tail(state.path_of(name, "apiserver.log")), False)
             return
-        if _answers(state, name, paths[0]):
-            paths.pop(0)
-        else:
-            time.sleep(0.05)
+        time.sleep(0.05)
+
+
+def _bring_up(state, names, programs, wanted, path, deadline):
+    """Starts these programs in all clusters and waits. Returns {name: (what went wrong, a port was taken)}."""
+    problems = {}
+    for name in names:
+        for program in wanted:
+            _launch(state, name, programs, program)
+    threads = [threading.Thread(target=_wait, args=(state, name, path, problems, deadline)) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return problems
+
+
+def _bring_all_up(state, names, programs):
+    """Kubernetes' controllers give up when no API server answers within 10 s, which a busy machine may need: they come second."""
+    deadline = time.monotonic() + READY_SECONDS
+    for name in names:
+        _prepare(state, name)
+    controlled = [name for name in names if state.clusters[name]["controller_manager"] and "kube-controller-manager" in programs]
+    return (_bring_up(state, names, programs, ("etcd", "apiserver"), "/readyz", deadline) or
+            _bring_up(state, controlled, programs, ("controllers",), "/api/v1/namespaces/default/serviceaccounts/default",
+                      deadline))
 
 
 def start(state, names, programs, say):
@@ -264,15 +285,7 @@ def start(state, names, programs, say):
         state.cluster(name)
     fresh = {name for name in names if not state.clusters[name]["ports"]}
     for attempt in range(4):
-        problems = {}
-        for name in names:
-            _launch(state, name, programs)
-        deadline = time.monotonic() + READY_SECONDS
-        threads = [threading.Thread(target=_wait, args=(state, name, problems, deadline)) for name in names]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        problems = _bring_all_up(state, names, programs)
         if not problems:
             return
         # Somebody was faster to take a port: a cluster that was never used may get others.
