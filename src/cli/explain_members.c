@@ -311,8 +311,8 @@ static void fill(struct explain *x, size_t i, int64_t now)
     c->is_host = m->is_host;
     c->observed = m->sees_object;
     c->has_object = projection != NULL;
-    c->replicas = json_path_i64(projection, "spec.replicas", 0);
-    c->ready_replicas = json_path_i64(projection, "schedule.ready", 0);
+    c->replicas = fed_replicas(json_path_i64(projection, "spec.replicas", 0));
+    c->ready_replicas = fed_replicas(json_path_i64(projection, "schedule.ready", 0));
     c->has_pods = m->sees_pods && (w->labels || !c->has_object);
     if (c->has_pods)
         fed_pod_group_count(&w->pods[i], now, &c->pods);

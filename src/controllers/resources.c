@@ -1,6 +1,7 @@
 /*
  * See resources.h. What pods use changes all the time: a status is written when it differs, and no more often than every PERIOD_MS per
- * cluster. One timer looks at the clusters that changed since.
+ * cluster. One timer looks at the clusters that changed since. When nobody needs the numbers any longer they are taken back: nobody
+ * would keep them true.
  */
 #include "controllers/resources.h"
 
@@ -19,10 +20,12 @@ struct resources {
     struct workloads *workloads;
     const char *system_namespace;
     struct workloads_listener listener;
+    struct clusters_listener clusters_listener;
     struct loop_timer timer;
     struct map changed; /* names of clusters */
     struct map calls;   /* by cluster: struct write */
     bool wrote;         /* a write within the last period */
+    bool settled;       /* it is known whether somebody needs the numbers */
 };
 
 struct write {
@@ -88,20 +91,37 @@ static void drop_others(yyjson_mut_doc *doc, yyjson_mut_val *now, yyjson_val *st
         json_mut_setn(doc, list, json_str(name), yyjson_mut_null(doc));
 }
 
-static void publish(struct resources *r, const struct cluster *c)
+/* Puts into the patch what makes the stored resources true. false: they are, or it is not known. */
+static bool put_difference(const struct resources *r, const struct cluster *c, yyjson_val *stored, yyjson_mut_doc *patch)
 {
     struct fed_room *room = workloads_room(r->workloads, str_of(c->name));
-    _cleanup_json_ yyjson_doc *doc = NULL;
-    _cleanup_json_mut_ yyjson_mut_doc *patch = json_mut_doc_new();
-    if (!room || !c->ready || json_parse(kube_object_body(c->object), &doc, NULL) < 0)
-        return;
-    yyjson_val *status = json_get(yyjson_doc_get_root(doc), "status"), *stored = json_get(status, "resources");
-    yyjson_mut_val *now = fed_room_status(room, patch);
-    if (!json_get(status, "conditions") || json_mut_equal(now, stored))
-        return;
+    yyjson_mut_val *now = NULL, *status = json_mut_ensure_obj(patch, yyjson_mut_doc_get_root(patch), "status");
+    if (!workloads_nodes_are_held(r->workloads)) {
+        if (!r->settled || !yyjson_is_obj(stored))
+            return false;
+        json_mut_set(patch, status, "resources", yyjson_mut_null(patch));
+        return true;
+    }
+    if (!room || !c->ready)
+        return false;
+    now = fed_room_status(room, patch);
+    if (json_mut_equal(now, stored))
+        return false;
     drop_others(patch, now, stored, "allocatable");
     drop_others(patch, now, stored, "free");
-    json_mut_set(patch, json_mut_ensure_obj(patch, yyjson_mut_doc_get_root(patch), "status"), "resources", now);
+    json_mut_set(patch, status, "resources", now);
+    return true;
+}
+
+static void publish(struct resources *r, const struct cluster *c)
+{
+    _cleanup_json_ yyjson_doc *doc = NULL;
+    _cleanup_json_mut_ yyjson_mut_doc *patch = json_mut_doc_new();
+    if (json_parse(kube_object_body(c->object), &doc, NULL) < 0)
+        return;
+    yyjson_val *status = json_get(yyjson_doc_get_root(doc), "status");
+    if (!json_get(status, "conditions") || !put_difference(r, c, json_get(status, "resources"), patch))
+        return;
     send(r, c, patch);
     r->wrote = true;
 }
@@ -130,6 +150,23 @@ static void on_room(void *arg, struct str cluster)
     look_again(r, SOON_MS);
 }
 
+/* It may come with numbers of an earlier time. */
+static void on_cluster(void *arg, struct cluster *c, enum cluster_event event)
+{
+    if (event == CLUSTER_ADDED)
+        on_room(arg, str_of(c->name));
+}
+
+void resources_settle(struct resources *r)
+{
+    struct cluster *c;
+    if (r->settled)
+        return;
+    r->settled = true;
+    for (size_t i = 0; (c = clusters_next(r->clusters, &i));)
+        on_room(r, str_of(c->name));
+}
+
 struct resources *resources_start(struct kube_client *host, struct clusters *clusters, struct workloads *workloads,
                                   const char *system_namespace)
 {
@@ -140,6 +177,8 @@ struct resources *resources_start(struct kube_client *host, struct clusters *clu
     r->system_namespace = system_namespace;
     r->listener = (struct workloads_listener){ .room = on_room, .arg = r };
     workloads_listen(workloads, &r->listener);
+    r->clusters_listener = (struct clusters_listener){ .fn = on_cluster, .arg = r };
+    clusters_listen(clusters, &r->clusters_listener);
     return r;
 }
 
@@ -149,6 +188,7 @@ void resources_free(struct resources *r)
     if (!r)
         return;
     workloads_unlisten(&r->listener);
+    clusters_unlisten(&r->clusters_listener);
     loop_timer_stop(&r->timer);
     for (size_t i = 0; map_next(&r->calls, &i, &e);)
         write_free(e.val);

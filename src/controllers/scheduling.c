@@ -49,6 +49,7 @@ static void record_free(void *p)
 {
     struct sched_record *r = p;
     yyjson_doc_free(r->labels);
+    yyjson_doc_free(r->unsaid);
     free(r->sent_rv);
     free(r->key);
     free(r);
@@ -90,6 +91,22 @@ static void hold(struct scheduling *s, bool wanted)
         workloads_release(s->workloads);
 }
 
+/* Before the first pass: who holds nodes is known as soon as the preferences are. */
+static void hold_nodes(struct scheduling *s, const struct kube_object *o)
+{
+    struct sched_record *r = sched_record(s, kube_object_key(o));
+    _cleanup_json_ yyjson_doc *doc = NULL;
+    bool by_room = json_parse(kube_object_body(o), &doc, NULL) == 0 &&
+                   fed_preference_is_by_room(yyjson_doc_get_root(doc));
+    if (by_room == r->by_room)
+        return;
+    r->by_room = by_room;
+    if (by_room)
+        workloads_hold_nodes(s->workloads);
+    else
+        workloads_release_nodes(s->workloads);
+}
+
 /* --- queueing --- */
 
 void sched_enqueue(struct scheduling *s, struct str key)
@@ -117,9 +134,11 @@ static void on_preference(void *arg, struct kube_object *old, struct kube_object
 {
     struct scheduling *s = arg;
     struct str key = kube_object_key(kube_object_either(now, old));
-    hold(s, kube_informer_count(s->preferences) > 0);
-    if (!now)
+    if (now)
+        hold_nodes(s, now);
+    else
         forget(s, key);
+    hold(s, kube_informer_count(s->preferences) > 0);
     if (old && now && old->generation != 0 && old->generation == now->generation &&
         str_eq(kube_object_uid(old), kube_object_uid(now)))
         return; /* its status */
@@ -128,8 +147,9 @@ static void on_preference(void *arg, struct kube_object *old, struct kube_object
 
 static void on_state(void *arg, enum kube_informer_state state, const struct error *err)
 {
-    (void)arg;
-    (void)state;
+    struct scheduling *s = arg;
+    if (state == KUBE_INFORMER_SYNCED)
+        resources_settle(s->resources);
     if (err)
         log_warning("Failed to list ReplicaSchedulingPreferences: %s", error_msg(err));
 }

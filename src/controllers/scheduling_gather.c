@@ -63,8 +63,8 @@ static void observe_target(struct sched_pass *p, struct fed_schedule_cluster *c,
     if (o && json_parse(kube_object_body(o), &doc, NULL) == 0) {
         yyjson_val *root = yyjson_doc_get_root(doc), *labels = json_path(root, "schedule.labels");
         c->has_object = true;
-        c->replicas = json_path_i64(root, "spec.replicas", 0);
-        c->ready_replicas = json_path_i64(root, "schedule.ready", 0);
+        c->replicas = fed_replicas(json_path_i64(root, "spec.replicas", 0));
+        c->ready_replicas = fed_replicas(json_path_i64(root, "schedule.ready", 0));
         remember_labels(r, labels);
     }
     c->has_pods = r->labels && workloads_know_pods(s->workloads, c->name);
@@ -176,7 +176,7 @@ bool sched_gather(struct sched_pass *p)
     for (size_t i = 0; i < p->snapshot->n; i++)
         fill(p, i, now);
     fed_schedule_previous(yyjson_doc_get_root(p->target_doc), str_of(pointer), p->clusters, p->snapshot->n);
-    fed_schedule_recall(yyjson_doc_get_root(p->doc), now, p->clusters, p->snapshot->n);
+    fed_schedule_recall(sched_remembered(p), now, p->clusters, p->snapshot->n);
     p->input = (struct fed_schedule_input){
         .preference = p->preference,
         .key = str_of(p->key),

@@ -19,12 +19,15 @@ struct sched_record {
     struct list link; /* in its namespace */
     char *key;
     yyjson_doc *labels; /* of its pods: spec.selector.matchLabels of the workload; NULL: not seen yet */
-    bool by_room;       /* holds the nodes */
+    bool by_room;       /* goes by free resources: holds the nodes */
     bool intersects;
     uint64_t waiting_ms; /* since when a pass waits for caches; 0: it does not */
     uint64_t told;       /* hash of the last event */
     uint64_t sent;       /* hash of the last status that was sent, and the version that it became */
     char *sent_rv;
+    /* An old CRD keeps no status: what it would say, for the next pass. */
+    yyjson_doc *unsaid;
+    int64_t refused; /* generation for which the status was refused; it is tried again when the specification changes */
 };
 
 struct scheduling {
@@ -45,7 +48,7 @@ struct scheduling {
     struct map namespaces; /* by name: struct list of records */
     struct map passes;     /* by key: struct sched_pass */
     bool holds;
-    bool no_status;   /* the CRD has no status sub-resource: an old one */
+    bool no_status;   /* it was told that the CRD has no status sub-resource */
     uint64_t written; /* federated objects */
 };
 
@@ -68,12 +71,16 @@ struct sched_pass {
     char *doubts;
     struct kube_call *call;
     uint64_t status_hash;
+    yyjson_doc *status; /* {"status": ...} that is being sent */
 };
 
 /* scheduling.c */
 struct sched_record *sched_record(struct scheduling *s, struct str key); /* makes one */
 void sched_enqueue(struct scheduling *s, struct str key);
 void sched_enqueue_all(struct scheduling *s);
+
+/* The preference with the status that it has, or would have. Borrowed. */
+yyjson_val *sched_remembered(const struct sched_pass *p);
 
 /* scheduling_gather.c */
 /* Something is not known yet: true while it is worth to wait for it. */

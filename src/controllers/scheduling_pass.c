@@ -8,6 +8,7 @@
 #include "base/rtime.h"
 #include "controllers/scheduling_internal.h"
 #include "fed/names.h"
+#include "json/patch.h"
 
 #define GATE_POLL_MS 250u
 #define CONFLICT_RETRY_MS 50u
@@ -24,6 +25,7 @@ void sched_pass_free(struct sched_pass *p)
     sched_gather_done(p);
     fed_preference_free(p->preference);
     yyjson_doc_free(p->doc);
+    yyjson_doc_free(p->status);
     kube_object_unref(p->object);
     free(p->message);
     free(p->doubts);
@@ -97,6 +99,41 @@ static void tell(struct sched_pass *p)
 
 /* --- status --- */
 
+yyjson_val *sched_remembered(const struct sched_pass *p)
+{
+    const struct sched_record *r = sched_record(p->owner, str_of(p->key));
+    return yyjson_doc_get_root(r->unsaid ? r->unsaid : p->doc);
+}
+
+static void set_unsaid(struct sched_record *r, yyjson_doc *status)
+{
+    yyjson_doc_free(r->unsaid);
+    r->unsaid = status;
+}
+
+static void on_said(struct sched_pass *p, struct sched_record *r, yyjson_val *live)
+{
+    struct scheduling *s = p->owner;
+    kube_informer_learn(s->preferences, live);
+    r->sent = p->status_hash;
+    free(r->sent_rv);
+    r->sent_rv = str_dup(json_path_str(live, "metadata.resourceVersion"));
+    set_unsaid(r, NULL);
+    r->refused = 0;
+    s->no_status = false;
+}
+
+/* Limits, and the shares before a loss, are kept in memory then. */
+static void on_unsaid(struct sched_pass *p, struct sched_record *r)
+{
+    set_unsaid(r, TAKE_PTR(p->status));
+    r->refused = p->object->generation;
+    if (!p->owner->no_status)
+        log_warning(
+            "ReplicaSchedulingPreferences cannot show a status: their CRD is an old one, apply the present one");
+    p->owner->no_status = true;
+}
+
 static void on_status(void *arg, const struct kube_response *resp, const struct error *err)
 {
     struct sched_pass *p = arg;
@@ -105,20 +142,27 @@ static void on_status(void *arg, const struct kube_response *resp, const struct 
     _cleanup_json_ yyjson_doc *doc = NULL;
     p->call = NULL;
     if (!err && json_parse(resp->body, &doc, NULL) == 0) {
-        yyjson_val *live = yyjson_doc_get_root(doc);
-        kube_informer_learn(s->preferences, live);
-        r->sent = p->status_hash;
-        free(r->sent_rv);
-        r->sent_rv = str_dup(json_path_str(live, "metadata.resourceVersion"));
-    } else if (err && err->code == -ENOENT && kube_informer_get(s->preferences, str_of(p->key)) && !s->no_status) {
-        s->no_status = true;
-        log_warning(
-            "ReplicaSchedulingPreferences cannot show a status: their CRD is an old one, apply the present one");
+        on_said(p, r, yyjson_doc_get_root(doc));
+    } else if (err && err->code == -ENOENT && kube_informer_get(s->preferences, str_of(p->key))) {
+        on_unsaid(p, r);
     } else if (err && err->code != -ENOENT) {
         log_warning("ReplicaSchedulingPreference \"%s\": cannot write its status: %s", p->key, error_msg(err));
         retry(p, err);
     }
     end(p);
+}
+
+/* {"status": ...} after the merge patch. Owned. */
+static yyjson_doc *merged_status(yyjson_val *base, struct str patch)
+{
+    _cleanup_json_mut_ yyjson_mut_doc *doc = json_mut_doc_new();
+    _cleanup_json_ yyjson_doc *parsed = NULL;
+    yyjson_mut_val *root = yyjson_mut_doc_get_root(doc);
+    if (json_get(base, "status"))
+        json_mut_set(doc, root, "status", json_mut_copy(doc, json_get(base, "status")));
+    if (json_parse(patch, &parsed, NULL) == 0)
+        json_merge_apply(doc, root, yyjson_doc_get_root(parsed));
+    return json_freeze(doc);
 }
 
 static void report(struct sched_pass *p)
@@ -140,11 +184,17 @@ static void report(struct sched_pass *p)
         .schedule = scheduled ? p->schedule : NULL,
     };
     tell(p);
-    bool differs = fed_schedule_status_patch(&body, yyjson_doc_get_root(p->doc), &report);
+    bool differs = fed_schedule_status_patch(&body, sched_remembered(p), &report);
     p->status_hash = str_hash(buf_str(&body));
     /* A server that drops what it was sent is not sent it again. */
     bool sent = p->status_hash == r->sent && r->sent_rv && str_eqc(kube_object_rv(p->object), r->sent_rv);
-    if (!differs || sent || s->no_status) {
+    if (!differs || sent) {
+        end(p);
+        return;
+    }
+    p->status = merged_status(sched_remembered(p), buf_str(&body));
+    if (r->unsaid && r->refused == p->object->generation) {
+        set_unsaid(r, TAKE_PTR(p->status));
         end(p);
         return;
     }
@@ -262,20 +312,6 @@ static void decide(struct sched_pass *p)
         conclude(p);
 }
 
-static void hold_nodes(struct sched_pass *p)
-{
-    struct sched_record *r = sched_record(p->owner, str_of(p->key));
-    bool by_room = p->preference->strategy == FED_BY_FREE_RESOURCES;
-    r->intersects = p->preference->intersect;
-    if (by_room == r->by_room)
-        return;
-    r->by_room = by_room;
-    if (by_room)
-        workloads_hold_nodes(p->owner->workloads);
-    else
-        workloads_release_nodes(p->owner->workloads);
-}
-
 static void again_soon(struct sched_pass *p)
 {
     workqueue_add_after(p->owner->queue, str_of(p->key), GATE_POLL_MS);
@@ -321,7 +357,7 @@ static void run(struct sched_pass *p)
         finish(p, "InvalidSpec", mem_strdup(error_msg(err)));
         return;
     }
-    hold_nodes(p);
+    sched_record(p->owner, str_of(p->key))->intersects = p->preference->intersect;
     if (!find_target(p))
         return;
     if (sched_gather(p))

@@ -102,12 +102,12 @@ static void tell_groups(const struct watched *w, struct pods_namespace *ns)
     }
 }
 
-static void tell_room(const struct watched *w)
+static void tell_room(const struct workloads *w, const char *cluster)
 {
-    list_for_each(it, &w->owner->listeners) {
+    list_for_each(it, &w->listeners) {
         struct workloads_listener *l = list_entry(it, struct workloads_listener, link);
         if (l->room)
-            l->room(l->arg, str_of(w->cluster));
+            l->room(l->arg, str_of(cluster));
     }
 }
 
@@ -128,7 +128,7 @@ static void tell_changes(struct watched *w)
     if (w->dirty)
         tell(w, STR_NULL, NULL);
     if (w->nodes && (w->dirty || w->room_dirty))
-        tell_room(w);
+        tell_room(w->owner, w->cluster);
     w->dirty = w->room_dirty = false;
 }
 
@@ -459,6 +459,14 @@ void workloads_release_nodes(struct workloads *w)
         kube_informer_stop(watched->nodes);
         watched->nodes = NULL;
     }
+    struct cluster *c;
+    for (size_t i = 0; (c = clusters_next(w->config.clusters, &i));)
+        tell_room(w, c->name);
+}
+
+bool workloads_nodes_are_held(const struct workloads *w)
+{
+    return w->node_holds > 0;
 }
 
 /* --- questions --- */

@@ -25,6 +25,7 @@ void workloads_release(struct workloads *w);
 /* Nodes as well, in all namespaces the pods on them. */
 void workloads_hold_nodes(struct workloads *w);
 void workloads_release_nodes(struct workloads *w);
+bool workloads_nodes_are_held(const struct workloads *w);
 
 /* All its pods are known; false also when they may not be seen. */
 bool workloads_know_pods(const struct workloads *w, struct str cluster);
@@ -42,7 +43,7 @@ struct workloads_listener {
     struct list link;
     /* Pods with these labels in this namespace changed; ns empty: anything may have. May be NULL. */
     void (*fn)(void *arg, struct str cluster, struct str ns, yyjson_val *labels);
-    /* The nodes of the cluster, or what is used on them; only while nodes are held. May be NULL. */
+    /* The nodes of the cluster, or what is used on them; while nodes are held, and when that ends. May be NULL. */
     void (*room)(void *arg, struct str cluster);
     /* A pod with these labels was bound to a node; told at once, while the other changes are told in batches. May be NULL. */
     void (*bound)(void *arg, struct str cluster, struct str ns, yyjson_val *labels, struct str node);

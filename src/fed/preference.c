@@ -130,7 +130,9 @@ static void decode_clusters(struct violations *v, yyjson_val *spec, struct fed_p
     if (!is_absent(map) && !yyjson_is_obj(map))
         violations_add(v, "spec.clusters", "Invalid value: must be an object");
     p->clusters = mem_array(yyjson_obj_size(map) + 1, sizeof(*p->clusters));
-    yyjson_obj_foreach(map, i, n, key, value) decode_cluster(v, json_str(key), value, &p->clusters[p->n_clusters++]);
+    if (yyjson_is_obj(map))
+        yyjson_obj_foreach(map, i, n, key, value)
+            decode_cluster(v, json_str(key), value, &p->clusters[p->n_clusters++]);
     if (p->n_clusters == 0)
         p->clusters[p->n_clusters++] = (struct fed_preference_cluster){ mem_strdup("*"), 0, 1, -1 };
     qsort(p->clusters, p->n_clusters, sizeof(*p->clusters), by_name);
@@ -138,14 +140,20 @@ static void decode_clusters(struct violations *v, yyjson_val *spec, struct fed_p
 
 /* --- the whole --- */
 
+static const char *const strategies[] = { [FED_BY_WEIGHTS] = "Weights", [FED_BY_FREE_RESOURCES] = "FreeResources" };
+
+bool fed_preference_is_by_room(yyjson_val *rsp)
+{
+    return str_eqc(json_path_str(rsp, "spec.strategy"), strategies[FED_BY_FREE_RESOURCES]);
+}
+
 static void decode_strategy(struct violations *v, yyjson_val *spec, struct fed_preference *p)
 {
-    static const char *const supported[] = { "Weights", "FreeResources" };
     struct str s = violations_str(v, spec, "strategy", "spec.strategy");
 
     if (s.n)
-        violations_enum(v, "spec.strategy", s, supported, ARRAY_SIZE(supported));
-    p->strategy = str_eqc(s, supported[1]) ? FED_BY_FREE_RESOURCES : FED_BY_WEIGHTS;
+        violations_enum(v, "spec.strategy", s, strategies, ARRAY_SIZE(strategies));
+    p->strategy = str_eqc(s, strategies[FED_BY_FREE_RESOURCES]) ? FED_BY_FREE_RESOURCES : FED_BY_WEIGHTS;
     p->tolerance = decode_share(v, spec, "rebalanceTolerance", "spec.rebalanceTolerance", TOLERANCE_PERCENT, 0);
 }
 

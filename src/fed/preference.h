@@ -48,6 +48,9 @@ int fed_preference_decode(yyjson_val *rsp, struct fed_preference **ret, struct e
 void fed_preference_free(struct fed_preference *p); /* NULL is fine */
 DEFINE_CLEANUP(struct fed_preference *, fed_preference_free)
 
+/* Its strategy is FreeResources, whatever else may be wrong with it. */
+bool fed_preference_is_by_room(yyjson_val *rsp);
+
 /* The cluster's own entry, or that of "*"; NULL: none, the cluster gets nothing. Borrowed. */
 const struct fed_preference_cluster *fed_preference_for(const struct fed_preference *p, struct str cluster);
 /* The share in replicas: percents of `total` are rounded up; at least 1 when the share is not 0. */

@@ -36,7 +36,7 @@ static const char *const fixed[FED_RESOURCES_FIXED] = { [FED_RESOURCE_CPU] = "cp
                                                         [FED_RESOURCE_PODS] = "pods",
                                                         [FED_RESOURCE_STORAGE] = "ephemeral-storage" };
 
-int room_place(struct fed_room *r, struct str resource)
+int room_find_place(struct fed_room *r, struct str resource)
 {
     if (str_has_prefix(resource, STR("attachable-volumes-")))
         return -1;
@@ -46,8 +46,15 @@ int room_place(struct fed_room *r, struct str resource)
     for (size_t i = FED_RESOURCES_FIXED; i < r->n_names; i++)
         if (str_eqc(resource, r->names[i]))
             return (int)i;
-    if (r->n_names == FED_RESOURCES_MAX)
-        return -1;
+    return -1;
+}
+
+int room_place(struct fed_room *r, struct str resource)
+{
+    int place = room_find_place(r, resource);
+
+    if (place >= 0 || r->n_names == FED_RESOURCES_MAX || str_has_prefix(resource, STR("attachable-volumes-")))
+        return place;
     r->names[r->n_names] = str_dup(resource);
     return (int)r->n_names++;
 }
@@ -114,6 +121,8 @@ void fed_room_set_node(struct fed_room *r, struct str name, yyjson_val *projecti
     node->known = true;
     node->ready = json_path_bool(projection, "ready", false) && !json_path_bool(projection, "cordoned", false);
     node->allocatable = (struct fed_amounts){ { 0 } };
+    if (!yyjson_is_obj(json_get(projection, "allocatable")))
+        return;
     yyjson_obj_foreach(json_get(projection, "allocatable"), i, n, key, value)
     {
         int place = room_place(r, json_str(key));

@@ -25,8 +25,11 @@ static int64_t amount(yyjson_val *v, int place)
     return MAX(n, (int64_t)0);
 }
 
+typedef int place_fn(struct fed_room *r, struct str resource);
+
 /* A request counts; a limit only for what has no request. */
-static void container_request(struct fed_room *r, yyjson_val *container, struct fed_amounts *ret, bool *impossible)
+static void container_request(struct fed_room *r, place_fn *place_of, yyjson_val *container, struct fed_amounts *ret,
+                              bool *impossible)
 {
     yyjson_val *requests = json_path(container, "resources.requests"),
                *limits = json_path(container, "resources.limits");
@@ -35,10 +38,12 @@ static void container_request(struct fed_room *r, yyjson_val *container, struct 
     size_t i, n;
 
     *ret = (struct fed_amounts){ { 0 } };
-    for (size_t k = 0; k < ARRAY_SIZE(lists); k++)
+    for (size_t k = 0; k < ARRAY_SIZE(lists); k++) {
+        if (!yyjson_is_obj(lists[k]))
+            continue;
         yyjson_obj_foreach(lists[k], i, n, key, value)
         {
-            int place = room_place(r, json_str(key));
+            int place = place_of(r, json_str(key));
             int64_t wanted = place >= 0 ? amount(value, place) : amount(value, FED_RESOURCE_MEMORY);
 
             if (place >= 0)
@@ -46,6 +51,7 @@ static void container_request(struct fed_room *r, yyjson_val *container, struct 
             else if (wanted > 0)
                 *impossible = true;
         }
+    }
 }
 
 static void add(struct fed_amounts *to, const struct fed_amounts *what)
@@ -60,16 +66,16 @@ static void raise_to(struct fed_amounts *to, const struct fed_amounts *what)
         to->v[i] = MAX(to->v[i], what->v[i]);
 }
 
-static bool request_of(struct fed_room *r, yyjson_val *spec, struct fed_amounts *ret)
+static bool request_of(struct fed_room *r, place_fn *place_of, yyjson_val *spec, struct fed_amounts *ret)
 {
     struct fed_amounts together = { { 0 } }, first = { { 0 } }, sidecars = { { 0 } }, one, overhead = { { 0 } };
-    yyjson_val *container, *key, *value;
+    yyjson_val *container, *extra = json_get(spec, "overhead"), *key, *value;
     bool impossible = false;
     size_t i, n;
 
     yyjson_arr_foreach(json_get(spec, "initContainers"), i, n, container)
     {
-        container_request(r, container, &one, &impossible);
+        container_request(r, place_of, container, &one, &impossible);
         if (str_eqc(json_path_str(container, "restartPolicy"), "Always")) {
             add(&sidecars, &one);
             raise_to(&first, &sidecars);
@@ -80,18 +86,19 @@ static bool request_of(struct fed_room *r, yyjson_val *spec, struct fed_amounts 
     }
     yyjson_arr_foreach(json_get(spec, "containers"), i, n, container)
     {
-        container_request(r, container, &one, &impossible);
+        container_request(r, place_of, container, &one, &impossible);
         add(&together, &one);
     }
     add(&together, &sidecars);
     raise_to(&together, &first);
-    yyjson_obj_foreach(json_get(spec, "overhead"), i, n, key, value)
-    {
-        int place = room_place(r, json_str(key));
+    if (yyjson_is_obj(extra))
+        yyjson_obj_foreach(extra, i, n, key, value)
+        {
+            int place = place_of(r, json_str(key));
 
-        if (place >= 0)
-            overhead.v[place] = amount(value, place);
-    }
+            if (place >= 0)
+                overhead.v[place] = amount(value, place);
+        }
     add(&together, &overhead);
     together.v[FED_RESOURCE_PODS] = 1;
     *ret = together;
@@ -100,7 +107,7 @@ static bool request_of(struct fed_room *r, yyjson_val *spec, struct fed_amounts 
 
 void fed_room_request(struct fed_room *r, yyjson_val *spec, struct fed_amounts *ret)
 {
-    (void)request_of(r, spec, ret);
+    (void)request_of(r, room_place, spec, ret);
 }
 
 /* --- templates --- */
@@ -118,7 +125,7 @@ struct fed_demand *fed_demand_new(struct fed_room *r, yyjson_val *spec)
             json_mut_set(doc, yyjson_mut_doc_get_root(doc), kept[i], json_mut_copy(doc, v));
     }
     d->spec = json_freeze(doc);
-    d->impossible = !request_of(r, spec, &d->request);
+    d->impossible = !request_of(r, room_find_place, spec, &d->request);
     return d;
 }
 
@@ -172,6 +179,8 @@ static bool has_labels(yyjson_val *labels, yyjson_val *wanted)
     yyjson_val *key, *value;
     size_t i, n;
 
+    if (!yyjson_is_obj(wanted))
+        return true;
     yyjson_obj_foreach(wanted, i, n, key, value)
     {
         yyjson_val *has = json_getn(labels, json_str(key));

@@ -22,6 +22,8 @@ struct fed_room {
 
 /* Where the resource is counted; it gets a place when it has none. -1: there is none left, or it is never counted. */
 int room_place(struct fed_room *r, struct str resource);
+/* The same without giving it one: what a template names must not take the places of what nodes have. */
+int room_find_place(struct fed_room *r, struct str resource);
 
 /* room_demand.c */
 /* The node takes such pods. */

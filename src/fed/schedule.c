@@ -138,6 +138,12 @@ static int64_t stuck(const struct fed_schedule_cluster *c)
     return MAX(c->pods.unschedulable - surplus, (int64_t)0);
 }
 
+/* The number in the object is the one that scheduling gave: what does not run yet is on its way. */
+static bool is_given(const struct fed_schedule_cluster *c)
+{
+    return c->has_previous && c->has_given && c->given == c->previous;
+}
+
 /* controllers.md 8.4. */
 static void observe_weights(const struct scheduler *x, const struct fed_schedule_cluster *c,
                             struct fed_schedule_share *share)
@@ -149,7 +155,7 @@ static void observe_weights(const struct scheduler *x, const struct fed_schedule
         share->capacity = c->replicas - stuck(c);
         share->current = x->in->ready_runs_only ? c->pods.running : MAX(c->pods.running, share->capacity);
     }
-    if (!x->in->ready_runs_only && c->has_previous && (!c->has_object || c->replicas != c->previous)) {
+    if (!x->in->ready_runs_only && is_given(c) && (!c->has_object || c->replicas != c->previous)) {
         share->has_current = true; /* it has not reached the member yet */
         share->current = previous(c);
     }
@@ -171,7 +177,7 @@ static void observe_room(const struct fed_schedule_cluster *c, struct fed_schedu
         share->capacity = MIN(share->capacity, share->limit);
     }
     share->has_current = true;
-    share->current = MIN(c->has_previous ? previous(c) : bound, share->capacity);
+    share->current = MIN(is_given(c) ? previous(c) : bound, share->capacity);
 }
 
 /* It takes part with what it has, and no more. */

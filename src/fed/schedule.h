@@ -18,6 +18,13 @@ struct fed_pod_counts {
     int64_t next_s;        /* > 0: until the first of these has waited long enough */
 };
 
+/* Numbers of replicas are from 0 to FED_REPLICAS_MAX. */
+#define FED_REPLICAS_MAX INT32_MAX
+static inline int64_t fed_replicas(int64_t n)
+{
+    return MIN(MAX(n, (int64_t)0), (int64_t)FED_REPLICAS_MAX);
+}
+
 struct fed_schedule_cluster {
     struct str name;
     bool ready;
@@ -31,6 +38,8 @@ struct fed_schedule_cluster {
     struct fed_pod_counts pods;
     bool has_previous;
     int64_t previous; /* what the federated object says now */
+    bool has_given;
+    int64_t given; /* what scheduling wrote there last; another number is somebody else's */
     bool has_before;
     int64_t before; /* what it said before clusters were lost */
     bool has_room;

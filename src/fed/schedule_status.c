@@ -33,6 +33,7 @@ static void recall_limit(yyjson_val *limit, int64_t now, struct fed_schedule_clu
     int64_t until = time_of(json_get(limit, "until"));
 
     c->has_limit = json_i64(json_get(limit, "replicas"), &c->limit) == 0 && until > now;
+    c->limit = fed_replicas(c->limit);
     c->limit_left_s = c->has_limit ? until - now : 0;
 }
 
@@ -42,20 +43,24 @@ void fed_schedule_recall(yyjson_val *rsp, int64_t now, struct fed_schedule_clust
     size_t i, count;
 
     for (size_t k = 0; k < n; k++)
-        clusters[k].has_before = clusters[k].has_limit = false;
+        clusters[k].has_before = clusters[k].has_limit = clusters[k].has_given = false;
     yyjson_arr_foreach(json_path(rsp, "status.beforeLoss"), i, count, item)
     {
         size_t at = fed_schedule_find(clusters, n, json_path_str(item, "name"));
 
-        if (at < n)
-            clusters[at].has_before = json_i64(json_get(item, "replicas"), &clusters[at].before) == 0;
+        if (at == n)
+            continue;
+        clusters[at].has_before = json_i64(json_get(item, "replicas"), &clusters[at].before) == 0;
+        clusters[at].before = fed_replicas(clusters[at].before);
     }
     yyjson_arr_foreach(json_path(rsp, "status.clusters"), i, count, item)
     {
         size_t at = fed_schedule_find(clusters, n, json_path_str(item, "name"));
 
-        if (at < n)
-            recall_limit(json_get(item, "limit"), now, &clusters[at]);
+        if (at == n)
+            continue;
+        clusters[at].has_given = json_i64(json_get(item, "replicas"), &clusters[at].given) == 0;
+        recall_limit(json_get(item, "limit"), now, &clusters[at]);
     }
 }
 
@@ -68,7 +73,7 @@ static yyjson_mut_val *new_limit(yyjson_mut_doc *doc, int64_t replicas, int64_t 
 
     time_rfc3339(now + ((int64_t)LIMIT_S << MIN(tries, (int64_t)LIMIT_DOUBLINGS)), until);
     json_mut_set_i64(doc, limit, "replicas", replicas);
-    json_mut_set_i64(doc, limit, "tries", tries + 1);
+    json_mut_set_i64(doc, limit, "tries", MIN(tries, (int64_t)FED_REPLICAS_MAX) + 1);
     json_mut_set_str(doc, limit, "until", str_of(until));
     return limit;
 }

@@ -127,6 +127,9 @@ void fed_schedule_why(const struct fed_schedule_input *in, const struct fed_sche
 
 /* --- doubts --- */
 
+/* Unknown clusters that are named one by one. */
+#define NAMES_SHOWN 10u
+
 static void doubt(struct buf *out, const char *fmt, ...) _printf_(2, 3);
 static void doubt(struct buf *out, const char *fmt, ...)
 {
@@ -142,13 +145,18 @@ static void doubt(struct buf *out, const char *fmt, ...)
 static void doubt_names(const struct fed_schedule_input *in, struct buf *out)
 {
     const struct fed_preference *p = in->preference;
+    size_t unknown = 0;
 
     for (size_t i = 0; i < p->n_clusters; i++) {
         struct str name = str_of(p->clusters[i].name);
 
-        if (!str_eqc(name, "*") && fed_schedule_find(in->clusters, in->n, name) == in->n)
+        if (str_eqc(name, "*") || fed_schedule_find(in->clusters, in->n, name) < in->n)
+            continue;
+        if (++unknown <= NAMES_SHOWN)
             doubt(out, "spec.clusters[%.*s]: there is no such cluster", (int)MIN(name.n, (size_t)64), name.p);
     }
+    if (unknown > NAMES_SHOWN)
+        doubt(out, "spec.clusters: %zu more clusters that do not exist", unknown - NAMES_SHOWN);
 }
 
 static void doubt_numbers(const struct fed_schedule_input *in, struct buf *out)
@@ -198,7 +206,14 @@ static const char *conclude_shares(const struct fed_schedule_input *in, const st
     long long total = in->preference->total;
 
     if (in->preference->strategy == FED_BY_FREE_RESOURCES && s->unplaced > 0) {
+        size_t unseen = 0;
+
+        for (size_t i = 0; i < s->n; i++)
+            unseen += s->shares[i].role == FED_ROLE_UNSEEN;
         buf_printf(out, "%lld of %lld replicas fit in no cluster", (long long)s->unplaced, total);
+        if (unseen)
+            buf_printf(out, "; nodes or workloads of %zu %s cannot be seen", unseen,
+                       unseen == 1 ? "cluster" : "clusters");
         return "InsufficientResources";
     }
     if (s->put_off > 0)

@@ -28,8 +28,10 @@ static bool number_of(yyjson_val *op, int64_t *ret)
     yyjson_val *v = json_get(op, "value");
     double d = yyjson_is_real(v) ? yyjson_get_real(v) : 0.5;
 
-    if (json_i64(v, ret) == 0)
+    if (json_i64(v, ret) == 0) {
+        *ret = fed_replicas(*ret);
         return true;
+    }
     if (d < 0 || d > INT32_MAX || d != (double)(int64_t)d)
         return false;
     *ret = (int64_t)d;

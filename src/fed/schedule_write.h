@@ -30,7 +30,7 @@ struct fed_schedule_report {
 /* Appends {"status": ...}, a merge patch, and returns true; false when `rsp` says all that already. */
 bool fed_schedule_status_patch(struct buf *out, yyjson_val *rsp, const struct fed_schedule_report *report);
 
-/* Sets `before` and `limit` of clusters, which are sorted by name: what the status remembers. now: seconds since the epoch. */
+/* Sets `given`, `before` and `limit` of clusters, which are sorted by name: what the status remembers. now: seconds since the epoch. */
 void fed_schedule_recall(yyjson_val *rsp, int64_t now, struct fed_schedule_cluster *clusters, size_t n);
 
 #endif

@@ -97,8 +97,8 @@ static bool carry_out(struct world *w, const struct fed_schedule *s)
         }
         if (s->forget_before)
             c->has_before = false;
-        c->has_previous = share->placed;
-        c->previous = share->placed ? share->replicas : 0;
+        c->has_previous = c->has_given = share->placed;
+        c->previous = c->given = share->placed ? share->replicas : 0;
     }
     return changed;
 }
