@@ -39,7 +39,7 @@ static void take_object(const struct explain *x, struct explain_member *m, const
         return;
     _cleanup_json_mut_ yyjson_mut_doc *out = json_mut_doc_new();
     fed_member_project(x->workloads[0].type, false, live, out);
-    fed_member_project_schedule(live, out);
+    fed_member_project_schedule(x->workloads[0].type, live, out);
     m->projection = json_freeze(out);
 }
 
@@ -92,9 +92,8 @@ static void find_labels(struct explain *x)
 {
     for (size_t i = 0; i < x->world.n_clusters; i++)
         set_labels(&x->workloads[0], json_path(yyjson_doc_get_root(x->members[i].projection), "schedule.labels"));
-    for (size_t i = 1; i < x->n_workloads; i++)
-        set_labels(&x->workloads[i],
-                   json_path(yyjson_doc_get_root(x->workloads[i].object), "spec.template.spec.selector.matchLabels"));
+    for (size_t i = x->workloads[0].labels ? 1 : 0; i < x->n_workloads; i++)
+        set_labels(&x->workloads[i], fed_schedule_labels(yyjson_doc_get_root(x->workloads[i].object)));
 }
 
 static bool has_all(yyjson_val *labels, yyjson_val *wanted)
@@ -219,18 +218,14 @@ static int read_pages(struct explain *x, struct pages *pages, size_t n, struct s
     return r < 0 ? r : (int)open;
 }
 
-static int read_pods_and_nodes(struct explain *x, struct error **err)
+static int read_all_pages(struct explain *x, bool nodes, struct error **err)
 {
     size_t n = 0;
-    struct pages *pages = mem_array(2 * x->world.n_clusters, sizeof(*pages));
+    struct pages *pages = mem_array(x->world.n_clusters, sizeof(*pages));
     struct str ns = by_room(x) ? STR_NULL : x->workloads[0].ns;
-    for (size_t i = 0; i < x->world.n_clusters; i++) {
-        if (!x->members[i].asked)
-            continue;
-        pages[n++] = (struct pages){ .cluster = i, .more = true };
-        if (by_room(x))
-            pages[n++] = (struct pages){ .cluster = i, .nodes = true, .more = true };
-    }
+    for (size_t i = 0; i < x->world.n_clusters; i++)
+        if (x->members[i].asked)
+            pages[n++] = (struct pages){ .cluster = i, .nodes = nodes, .more = true };
     int r = (int)n;
     while (r > 0)
         r = read_pages(x, pages, n, ns, err);
@@ -238,6 +233,13 @@ static int read_pods_and_nodes(struct explain *x, struct error **err)
         free(pages[i].next);
     free(pages);
     return r;
+}
+
+/* Nodes first: of what pods ask for, what no node has does not count. */
+static int read_pods_and_nodes(struct explain *x, struct error **err)
+{
+    int r = by_room(x) ? read_all_pages(x, true, err) : 0;
+    return r < 0 ? r : read_all_pages(x, false, err);
 }
 
 int explain_read_members(struct explain *x, struct error **err)
@@ -266,8 +268,8 @@ static void promise_others(struct explain *x, size_t cluster, int64_t now)
     for (size_t i = 1; i < x->n_workloads; i++) {
         const struct explain_workload *w = &x->workloads[i];
         struct str name = str_of(x->world.clusters[cluster].name);
-        struct fed_schedule_cluster given = { .name = name };
-        struct fed_pod_counts counts = { 0 };
+        yyjson_val *labels = json_path(yyjson_doc_get_root(x->world.clusters[cluster].kfc), "metadata.labels");
+        struct fed_schedule_cluster given = { .name = name, .labels = labels };
         if (!w->object || !w->type)
             continue;
         _cleanup_free_ char *pointer = fed_schedule_pointer(w->type);
@@ -276,8 +278,10 @@ static void promise_others(struct explain *x, size_t cluster, int64_t now)
             continue;
         _cleanup_free_ char *key = mem_printf("%" PRIstr "/%" PRIstr, STRARG(w->ns), STRARG(w->name));
         struct fed_demand *demand = fed_schedule_demand(room, yyjson_doc_get_root(w->object), w->overrides, name);
-        fed_pod_group_count(&w->pods[cluster], now, &counts);
-        fed_room_promise(room, str_of(key), demand, MAX(given.previous - counts.bound, (int64_t)0));
+        given.has_pods = true;
+        fed_pod_group_count(&w->pods[cluster], now, &given.pods);
+        int64_t missing = demand ? fed_schedule_missing(yyjson_doc_get_root(w->object), &given, given.previous) : 0;
+        fed_room_promise(room, str_of(key), demand, missing);
         fed_demand_free(demand);
     }
 }
@@ -290,9 +294,12 @@ static void observe_room(struct explain *x, size_t i, int64_t now)
     if (!m->sees_pods || !m->sees_nodes)
         return;
     promise_others(x, i, now);
+    if (!c->has_pods)
+        fed_schedule_count_by_object(c);
     struct fed_demand *demand = fed_schedule_demand(m->room, yyjson_doc_get_root(w->object), w->overrides, c->name);
-    c->has_room = true;
-    c->room = fed_room_fits(m->room, str_of(x->key), demand);
+    c->has_room = demand != NULL;
+    if (demand)
+        c->room = fed_room_fits(m->room, str_of(x->key), demand);
     fed_demand_free(demand);
 }
 
@@ -305,6 +312,7 @@ static void fill(struct explain *x, size_t i, int64_t now)
     yyjson_val *projection = yyjson_doc_get_root(m->projection);
     int64_t since = fed_cluster_since(yyjson_doc_get_root(from->kfc));
     c->name = str_of(from->name);
+    c->labels = json_path(yyjson_doc_get_root(from->kfc), "metadata.labels");
     c->ready = from->ready;
     c->since_s = since > 0 ? MAX(now - since, (int64_t)0) : INT32_MAX;
     c->selected = true;
@@ -313,7 +321,7 @@ static void fill(struct explain *x, size_t i, int64_t now)
     c->has_object = projection != NULL;
     c->replicas = fed_replicas(json_path_i64(projection, "spec.replicas", 0));
     c->ready_replicas = fed_replicas(json_path_i64(projection, "schedule.ready", 0));
-    c->has_pods = m->sees_pods && (w->labels || !c->has_object);
+    c->has_pods = m->sees_pods && w->labels;
     if (c->has_pods)
         fed_pod_group_count(&w->pods[i], now, &c->pods);
     if (by_room(x))
@@ -356,7 +364,9 @@ void explain_decide(struct explain *x)
     for (size_t i = 0; i < x->world.n_clusters; i++)
         fill(x, i, now);
     fed_schedule_previous(yyjson_doc_get_root(w->object), str_of(pointer), x->clusters, x->world.n_clusters);
-    fed_schedule_recall(yyjson_doc_get_root(w->rsp), now, x->clusters, x->world.n_clusters);
+    fed_schedule_recall(yyjson_doc_get_root(w->rsp),
+                        json_path_i64(yyjson_doc_get_root(w->rsp), "metadata.generation", 0), now, x->clusters,
+                        x->world.n_clusters);
     if (w->preference->intersect)
         select_clusters(x);
     x->input = (struct fed_schedule_input){ .preference = w->preference,

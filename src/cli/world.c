@@ -155,6 +155,8 @@ int world_find_replicas_path(const struct world *w, struct fed_type_config *type
             return error_move(err, &e, "%s", "");
         if (r == 0)
             type->replicas_path = fed_type_replicas_path(type, yyjson_doc_get_root(doc));
+        if (type->replicas_path)
+            type->status_replicas_path = fed_type_status_replicas_path(type, yyjson_doc_get_root(doc));
     }
     return 0;
 }

@@ -117,6 +117,23 @@ static void flight_fail(struct flight *f, const char *status, const char *text)
     flight_end(f);
 }
 
+/* Caches learn own writes silently, and their watch events are silent then; but scheduling goes by what is there. */
+static struct kube_object *learn(const struct flight *f, const struct sync_member *m, yyjson_val *live)
+{
+    struct kube_object *cached = kube_informer_learn_new(m->informer, live);
+    if (cached)
+        sync_tell_watcher(f->sync, str_of(f->key));
+    return cached;
+}
+
+static void forget(const struct flight *f, const struct sync_member *m)
+{
+    _cleanup_free_ char *member_key = sync_member_key(f->sync, str_of(f->key));
+    kube_informer_forget(m->informer, str_of(member_key), str_of(f->uid));
+    sync_settle(f->sync, m, str_of(f->key), NULL, NULL);
+    sync_tell_watcher(f->sync, str_of(f->key));
+}
+
 /* The server's answer to a create or update: the new state of the member object. */
 static void flight_wrote(struct flight *f, yyjson_val *live)
 {
@@ -126,7 +143,7 @@ static void flight_wrote(struct flight *f, yyjson_val *live)
     if (m) {
         struct str rv = json_path_str(live, "metadata.resourceVersion");
         sync_settle(s, m, str_of(f->key), f->kind == FED_OP_UPDATE ? f->body : NULL, live);
-        struct kube_object *cached = kube_informer_learn_new(m->informer, live);
+        struct kube_object *cached = learn(f, m, live);
         if (!cached || !str_eq(kube_object_rv(cached), rv))
             sync_enqueue(s, str_of(f->key)); /* somebody else has written since */
     }
@@ -164,12 +181,9 @@ static void flight_deleted(struct flight *f, yyjson_val *answer)
     bool object = answer && !str_eqc(json_path_str(answer, "kind"), "Status") && json_get(answer, "metadata");
     bool terminating = object && !saw_it_go(f, m);
     if (m && terminating)
-        kube_informer_learn(m->informer, answer);
-    if (m && !terminating) {
-        _cleanup_free_ char *member_key = sync_member_key(f->sync, str_of(f->key));
-        kube_informer_forget(m->informer, str_of(member_key), str_of(f->uid));
-        sync_settle(f->sync, m, str_of(f->key), NULL, NULL);
-    }
+        kube_informer_learn(m->informer, answer); /* tells by itself what matters: see there */
+    if (m && !terminating)
+        forget(f, m);
     if (f->pass) {
         f->pass->results[f->index].status = terminating ? FED_STATUS_WAITING_FOR_REMOVAL : NULL;
         f->pass->results[f->index].confirmed = !object;
@@ -179,12 +193,9 @@ static void flight_deleted(struct flight *f, yyjson_val *answer)
 
 static void flight_unlabelled(struct flight *f)
 {
-    struct sync_member *m = sync_member_find(f->sync, str_of(f->cluster));
-    _cleanup_free_ char *member_key = sync_member_key(f->sync, str_of(f->key));
-    if (m) {
-        kube_informer_forget(m->informer, str_of(member_key), str_of(f->uid));
-        sync_settle(f->sync, m, str_of(f->key), NULL, NULL);
-    }
+    const struct sync_member *m = sync_member_find(f->sync, str_of(f->cluster));
+    if (m)
+        forget(f, m);
     if (f->pass)
         f->pass->results[f->index].status = NULL;
     flight_end(f);
@@ -245,9 +256,9 @@ static void on_live(void *arg, const struct kube_response *resp, const struct er
         flight_fail(f, adoption.status, adoption.error ? adoption.error : "Resource pre-exist in cluster");
     } else {
         /* As it is wanted, label included: the cache has not seen it yet. */
-        struct sync_member *m = sync_member_find(f->sync, str_of(f->cluster));
+        const struct sync_member *m = sync_member_find(f->sync, str_of(f->cluster));
         if (m)
-            kube_informer_learn_new(m->informer, yyjson_doc_get_root(doc));
+            learn(f, m, yyjson_doc_get_root(doc));
         r->status = FED_STATUS_OK;
         free(r->version);
         r->version = mem_strdup(adoption.version);

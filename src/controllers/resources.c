@@ -8,11 +8,14 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/rtime.h"
 #include "fed/names.h"
 
 #define PERIOD_MS 10000u
 /* The first news of a cluster wait for more of them. */
 #define SOON_MS 500u
+/* A definition that does not keep the numbers is not tried again before. */
+#define PRUNED_MS 600000u
 
 struct resources {
     struct kube_client *host;
@@ -24,6 +27,7 @@ struct resources {
     struct loop_timer timer;
     struct map changed; /* names of clusters */
     struct map calls;   /* by cluster: struct write */
+    uint64_t pruned_ms; /* until then nothing is written, since it was not kept; 0: it was */
     bool wrote;         /* a write within the last period */
     bool settled;       /* it is known whether somebody needs the numbers */
 };
@@ -32,6 +36,7 @@ struct write {
     struct resources *owner;
     char *cluster;
     struct kube_call *call;
+    bool removes;
 };
 
 static void on_timer(void *arg);
@@ -51,15 +56,41 @@ static void write_free(struct write *w)
     free(w);
 }
 
+static void look_later_at(struct resources *r, struct str cluster)
+{
+    map_put(&r->changed, cluster, r);
+    look_again(r, PERIOD_MS);
+}
+
+/* An old definition drops the numbers, without an error. Without this they would be written again and again. */
+static void check_kept(const struct write *w, yyjson_val *answer)
+{
+    struct resources *r = w->owner;
+    if (yyjson_is_obj(json_path(answer, "status.resources"))) {
+        r->pruned_ms = 0;
+        return;
+    }
+    if (!r->pruned_ms)
+        log_warning(
+            "The resources of clusters cannot be published in KubeFedClusters: their CRD is an old one. Please apply the "
+            "present one");
+    r->pruned_ms = time_mono_ms() + PRUNED_MS;
+    look_later_at(r, str_of(w->cluster));
+}
+
 static void on_written(void *arg, const struct kube_response *resp, const struct error *err)
 {
     struct write *w = arg;
     _cleanup_json_ yyjson_doc *doc = NULL;
     w->call = NULL;
-    if (err)
+    if (err) {
         log_verbose(1, "Cluster %s: its resources cannot be written: %s", w->cluster, error_msg(err));
-    else if (json_parse(resp->body, &doc, NULL) == 0)
+        look_later_at(w->owner, str_of(w->cluster));
+    } else if (json_parse(resp->body, &doc, NULL) == 0) {
         clusters_learn(w->owner->clusters, yyjson_doc_get_root(doc));
+        if (!w->removes)
+            check_kept(w, yyjson_doc_get_root(doc));
+    }
     write_free(w);
 }
 
@@ -71,6 +102,7 @@ static void send(struct resources *r, const struct cluster *c, yyjson_mut_doc *p
     struct write *w = mem_zalloc(sizeof(*w));
     w->owner = r;
     w->cluster = mem_strdup(c->name);
+    w->removes = !workloads_nodes_are_held(r->workloads);
     map_put(&r->calls, str_of(c->name), w);
     json_mut_write(&body, yyjson_mut_doc_get_root(patch));
     _cleanup_free_ char *path = kube_path(&resource, str_of(r->system_namespace), str_of(c->name), STR("status"));
@@ -92,7 +124,8 @@ static void drop_others(yyjson_mut_doc *doc, yyjson_mut_val *now, yyjson_val *st
 }
 
 /* Puts into the patch what makes the stored resources true. false: they are, or it is not known. */
-static bool put_difference(const struct resources *r, const struct cluster *c, yyjson_val *stored, yyjson_mut_doc *patch)
+static bool put_difference(const struct resources *r, const struct cluster *c, yyjson_val *stored,
+                           yyjson_mut_doc *patch)
 {
     struct fed_room *room = workloads_room(r->workloads, str_of(c->name));
     yyjson_mut_val *now = NULL, *status = json_mut_ensure_obj(patch, yyjson_mut_doc_get_root(patch), "status");
@@ -130,6 +163,11 @@ static void on_timer(void *arg)
 {
     struct resources *r = arg;
     struct map_entry e;
+    uint64_t now = time_mono_ms();
+    if (now < r->pruned_ms && workloads_nodes_are_held(r->workloads)) {
+        look_again(r, r->pruned_ms - now);
+        return;
+    }
     r->wrote = false;
     for (size_t i = 0; map_next(&r->changed, &i, &e);) {
         const struct cluster *c = clusters_find(r->clusters, e.key);
@@ -150,10 +188,10 @@ static void on_room(void *arg, struct str cluster)
     look_again(r, SOON_MS);
 }
 
-/* It may come with numbers of an earlier time. */
+/* It may come with numbers of an earlier time, and those of a cluster that is not ready are not written. */
 static void on_cluster(void *arg, struct cluster *c, enum cluster_event event)
 {
-    if (event == CLUSTER_ADDED)
+    if (event == CLUSTER_ADDED || event == CLUSTER_READY)
         on_room(arg, str_of(c->name));
 }
 

@@ -4,14 +4,18 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/rtime.h"
 #include "controllers/scheduling_internal.h"
 #include "fed/names.h"
 
 #define CONCURRENT 32u
 /* Clusters come and go together, and so do the types at the start. */
 #define FAN_OUT_MS 50u
-/* What goes by room is looked at no more often because of other pods. */
+/* What goes by room is looked at no more often because of other pods, and for a tenth of the time at most. */
 #define ROOM_MS 1000u
+#define ROOM_SOON_MS 10u
+#define ROOM_REST 10u
+#define ROOM_REST_MAX_MS 60000u
 
 static const struct kube_resource resource = { STR(FED_SCHEDULING_GROUP), STR(FED_SCHEDULING_VERSION),
                                                STR(FED_PREFERENCE_PLURAL), true };
@@ -48,7 +52,7 @@ static void unlink_record(struct scheduling *s, struct sched_record *r)
 static void record_free(void *p)
 {
     struct sched_record *r = p;
-    yyjson_doc_free(r->labels);
+    sched_labels_done(&r->labels);
     yyjson_doc_free(r->unsaid);
     free(r->sent_rv);
     free(r->key);
@@ -130,18 +134,24 @@ void sched_enqueue_all(struct scheduling *s)
 
 /* --- triggers --- */
 
+static bool is_own_status(struct scheduling *s, const struct kube_object *o)
+{
+    const struct sched_record *r = sched_record(s, kube_object_key(o));
+    return r->sent_rv && str_eqc(kube_object_rv(o), r->sent_rv);
+}
+
 static void on_preference(void *arg, struct kube_object *old, struct kube_object *now)
 {
     struct scheduling *s = arg;
     struct str key = kube_object_key(kube_object_either(now, old));
+    bool other = old && now && !str_eq(kube_object_uid(old), kube_object_uid(now));
+    if (!now || other)
+        forget(s, key);
     if (now)
         hold_nodes(s, now);
-    else
-        forget(s, key);
     hold(s, kube_informer_count(s->preferences) > 0);
-    if (old && now && old->generation != 0 && old->generation == now->generation &&
-        str_eq(kube_object_uid(old), kube_object_uid(now)))
-        return; /* its status */
+    if (old && now && !other && old->generation == now->generation && is_own_status(s, now))
+        return;
     sched_enqueue(s, key);
 }
 
@@ -171,32 +181,20 @@ static void on_cluster(void *arg, struct cluster *c, enum cluster_event event)
         sched_enqueue_all(arg);
 }
 
-static bool has_labels(yyjson_val *labels, const struct sched_record *r)
-{
-    yyjson_val *wanted = r->labels ? yyjson_doc_get_root(r->labels) : NULL, *key, *value;
-    size_t i, n;
-    if (!wanted)
-        return false;
-    yyjson_obj_foreach(wanted, i, n, key, value)
-    {
-        if (!json_equal(json_getn(labels, json_str(key)), value))
-            return false;
-    }
-    return true;
-}
-
 static void on_pods(void *arg, struct str cluster, struct str ns, yyjson_val *labels)
 {
     struct scheduling *s = arg;
     struct list *head = map_get(&s->namespaces, ns);
     (void)cluster;
-    if (ns.n == 0)
+    if (ns.n == 0) {
+        s->rooms_new = true;
         sched_enqueue_all(s);
+    }
     if (!head)
         return;
     list_for_each(it, head) {
         const struct sched_record *r = list_entry(it, struct sched_record, link);
-        if (has_labels(labels, r))
+        if (sched_labels_match(&r->labels, labels))
             sched_enqueue(s, str_of(r->key));
     }
 }
@@ -211,39 +209,53 @@ static void on_bound(void *arg, struct str cluster, struct str ns, yyjson_val *l
         return;
     list_for_each(it, head) {
         const struct sched_record *r = list_entry(it, struct sched_record, link);
-        if (has_labels(labels, r))
+        if (!r->labels.more && sched_labels_match(&r->labels, labels))
             fed_room_fulfil(room, str_of(r->key), node);
     }
+}
+
+static void on_room_timer(void *arg);
+
+static void wait_for_room(struct scheduling *s, uint64_t ms)
+{
+    loop_timer_start(kube_client_loop(s->config.env->host), &s->room, ms, on_room_timer, s);
 }
 
 static void enqueue_by_room(struct scheduling *s)
 {
     struct map_entry e;
     s->room_changed = false;
+    s->room_since_ms = time_mono_ms();
+    s->room_spent_ns = 0;
     for (size_t i = 0; map_next(&s->records, &i, &e);)
         if (((const struct sched_record *)e.val)->by_room)
             sched_enqueue(s, e.key);
+    wait_for_room(s, ROOM_MS);
 }
 
+/* Looking at many nodes for many preferences takes time; what else is to be done does not wait for that. */
 static void on_room_timer(void *arg)
 {
     struct scheduling *s = arg;
-    if (!s->room_changed)
-        return;
-    enqueue_by_room(s);
-    loop_timer_start(kube_client_loop(s->config.env->host), &s->room, ROOM_MS, on_room_timer, s);
+    uint64_t rest = s->room_spent_ns / 1000000 * ROOM_REST, passed = time_mono_ms() - s->room_since_ms;
+    if (passed < rest)
+        wait_for_room(s, MIN(rest - passed, (uint64_t)ROOM_REST_MAX_MS));
+    else if (s->room_changed)
+        enqueue_by_room(s);
 }
 
 /* Pods come and go all the time in a busy member, and each may make room. */
+void sched_room_changed(struct scheduling *s)
+{
+    s->room_changed = true;
+    if (!loop_timer_active(&s->room))
+        wait_for_room(s, ROOM_SOON_MS);
+}
+
 static void on_room(void *arg, struct str cluster)
 {
-    struct scheduling *s = arg;
     (void)cluster;
-    s->room_changed = true;
-    if (loop_timer_active(&s->room))
-        return;
-    enqueue_by_room(s);
-    loop_timer_start(kube_client_loop(s->config.env->host), &s->room, ROOM_MS, on_room_timer, s);
+    sched_room_changed(arg);
 }
 
 static void on_namespace(void *arg, struct str ns, enum namespace_event event)
@@ -299,6 +311,7 @@ struct scheduling *scheduling_start(const struct scheduling_config *config)
     s->watcher = (struct sync_watcher){ .fn = on_type, .arg = s };
     s->workloads = workloads_new(&(struct workloads_config){ .host = env->host,
                                                              .clusters = env->clusters,
+                                                             .system_namespace = env->system_namespace,
                                                              .limited_to = limited,
                                                              .ready_pods_only = env->behavior.ready_pods_only });
     s->resources = resources_start(env->host, env->clusters, s->workloads, env->system_namespace);

@@ -44,88 +44,91 @@ char *sched_replicas_pointer(const struct sched_pass *p)
     return fed_schedule_pointer(sync_type(p->sync));
 }
 
-static void remember_labels(struct sched_record *r, yyjson_val *labels)
+void sched_labels_done(struct sched_labels *l)
 {
-    if (!labels || (r->labels && json_equal(labels, yyjson_doc_get_root(r->labels))))
-        return;
-    _cleanup_json_mut_ yyjson_mut_doc *copy = json_mut_doc_of(labels);
-    yyjson_doc_free(r->labels);
-    r->labels = json_freeze(copy);
+    for (size_t i = 0; i < l->n; i++)
+        yyjson_doc_free(l->v[i]);
+    *l = (struct sched_labels){ 0 };
 }
 
+static void add_labels(struct sched_labels *l, yyjson_val *labels)
+{
+    if (yyjson_obj_size(labels) == 0)
+        return;
+    for (size_t i = 0; i < l->n; i++)
+        if (json_equal(labels, yyjson_doc_get_root(l->v[i])))
+            return;
+    l->more |= l->n == SCHED_LABELS_MAX;
+    if (l->more)
+        return;
+    _cleanup_json_mut_ yyjson_mut_doc *copy = json_mut_doc_of(labels);
+    l->v[l->n++] = json_freeze(copy);
+}
+
+static bool has_labels(yyjson_val *labels, yyjson_val *wanted)
+{
+    yyjson_val *key, *value;
+    size_t i, n;
+    yyjson_obj_foreach(wanted, i, n, key, value)
+    {
+        if (!json_equal(json_getn(labels, json_str(key)), value))
+            return false;
+    }
+    return true;
+}
+
+bool sched_labels_match(const struct sched_labels *l, yyjson_val *pod_labels)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (has_labels(pod_labels, yyjson_doc_get_root(l->v[i])))
+            return true;
+    return l->more;
+}
+
+/* Its pods are those that the object there selects; as long as there is none, those that the template does. */
 static void observe_target(struct sched_pass *p, struct fed_schedule_cluster *c, int64_t now)
 {
     struct scheduling *s = p->owner;
     struct sched_record *r = sched_record(s, str_of(p->key));
     const struct kube_object *o = sync_target(p->sync, c->name, str_of(p->key));
+    yyjson_val *labels = fed_schedule_labels(yyjson_doc_get_root(p->target_doc));
     _cleanup_json_ yyjson_doc *doc = NULL;
     c->observed = sync_sees(p->sync, c->name);
     if (o && json_parse(kube_object_body(o), &doc, NULL) == 0) {
-        yyjson_val *root = yyjson_doc_get_root(doc), *labels = json_path(root, "schedule.labels");
+        yyjson_val *root = yyjson_doc_get_root(doc), *its = json_path(root, "schedule.labels");
         c->has_object = true;
         c->replicas = fed_replicas(json_path_i64(root, "spec.replicas", 0));
         c->ready_replicas = fed_replicas(json_path_i64(root, "schedule.ready", 0));
-        remember_labels(r, labels);
+        labels = yyjson_obj_size(its) ? its : labels;
     }
-    c->has_pods = r->labels && workloads_know_pods(s->workloads, c->name);
+    add_labels(&r->labels, labels);
+    c->has_pods = labels && workloads_know_pods(s->workloads, c->name);
     if (c->has_pods)
-        workloads_count(s->workloads, c->name, kube_object_ns(p->object), yyjson_doc_get_root(r->labels), now,
-                        &c->pods);
+        workloads_count(s->workloads, c->name, kube_object_ns(p->object), labels, now, &c->pods);
 }
 
 /* --- room --- */
 
-static struct fed_demand *demand_in(const struct sched_pass *p, const struct fed_overrides *overrides,
-                                    struct fed_room *room, struct str cluster)
-{
-    return fed_schedule_demand(room, yyjson_doc_get_root(p->target_doc), overrides, cluster);
-}
-
 static void observe_room(struct sched_pass *p)
 {
     _cleanup_(fed_overrides_freep) struct fed_overrides *overrides = NULL;
-    (void)fed_overrides_parse(yyjson_doc_get_root(p->target_doc), &overrides, NULL);
+    yyjson_val *object = yyjson_doc_get_root(p->target_doc);
+    uint64_t began = time_mono_ns();
+    (void)fed_overrides_parse(object, &overrides, NULL);
     for (size_t i = 0; i < p->input.n; i++) {
         struct fed_schedule_cluster *c = &p->clusters[i];
         struct fed_room *room = workloads_room(p->owner->workloads, c->name);
-        if (!room || !c->has_pods) {
-            /* Without a workload there are no pods of it. */
-            c->has_pods |= room && !c->has_object;
-            if (!room || c->has_object)
-                continue;
-        }
-        struct fed_demand *demand = demand_in(p, overrides, room, c->name);
-        c->has_room = true;
-        c->room = fed_room_fits(room, str_of(p->key), demand);
-        fed_demand_free(demand);
-    }
-}
-
-void sched_promise(struct sched_pass *p)
-{
-    _cleanup_(fed_overrides_freep) struct fed_overrides *overrides = NULL;
-    (void)fed_overrides_parse(yyjson_doc_get_root(p->target_doc), &overrides, NULL);
-    for (size_t i = 0; i < p->input.n; i++) {
-        const struct fed_schedule_cluster *c = &p->clusters[i];
-        const struct fed_schedule_share *share = &p->schedule->shares[i];
-        struct fed_room *room = workloads_room(p->owner->workloads, c->name);
         if (!room)
             continue;
-        struct fed_demand *demand = demand_in(p, overrides, room, c->name);
-        int64_t missing = share->placed ? share->replicas - (c->has_pods ? c->pods.bound : 0) : 0;
-        fed_room_promise(room, str_of(p->key), demand, MAX(missing, (int64_t)0));
+        if (!c->has_pods)
+            fed_schedule_count_by_object(c);
+        struct fed_demand *demand = fed_schedule_demand(room, object, overrides, c->name);
+        c->has_room = demand != NULL;
+        if (demand)
+            c->room = fed_room_fits(room, str_of(p->key), demand);
         fed_demand_free(demand);
     }
-}
-
-void sched_unpromise(struct scheduling *s, struct str key)
-{
-    struct cluster *c;
-    for (size_t i = 0; (c = clusters_next(s->config.env->clusters, &i));) {
-        struct fed_room *room = workloads_room(s->workloads, str_of(c->name));
-        if (room)
-            fed_room_promise(room, key, NULL, 0);
-    }
+    p->owner->room_spent_ns += time_mono_ns() - began;
 }
 
 /* --- all of it --- */
@@ -157,6 +160,7 @@ static void fill(struct sched_pass *p, size_t i, int64_t now)
     const struct cluster_entry *e = &p->snapshot->v[i];
     struct fed_schedule_cluster *c = &p->clusters[i];
     c->name = str_of(e->name);
+    c->labels = yyjson_doc_get_root(e->labels_doc);
     c->ready = e->ready;
     c->since_s = e->since > 0 ? MAX(now - e->since, (int64_t)0) : INT32_MAX;
     c->selected = true;
@@ -164,19 +168,30 @@ static void fill(struct sched_pass *p, size_t i, int64_t now)
     observe_target(p, c, now);
 }
 
-bool sched_gather(struct sched_pass *p)
+void sched_gather_clusters(struct sched_pass *p)
 {
-    struct scheduling *s = p->owner;
     int64_t now = time_wall_s();
     _cleanup_free_ char *pointer = sched_replicas_pointer(p);
-    p->snapshot = clusters_snapshot(s->config.env->clusters);
-    if (sched_waits(p, members_are_starting(p)))
-        return false;
+    if (!p->snapshot)
+        p->snapshot = clusters_snapshot(p->owner->config.env->clusters);
     p->clusters = mem_array(p->snapshot->n, sizeof(*p->clusters));
+    sched_labels_done(&sched_record(p->owner, str_of(p->key))->labels);
     for (size_t i = 0; i < p->snapshot->n; i++)
         fill(p, i, now);
     fed_schedule_previous(yyjson_doc_get_root(p->target_doc), str_of(pointer), p->clusters, p->snapshot->n);
-    fed_schedule_recall(sched_remembered(p), now, p->clusters, p->snapshot->n);
+    fed_schedule_recall(sched_remembered(p), p->object->generation, now, p->clusters, p->snapshot->n);
+}
+
+bool sched_gather(struct sched_pass *p)
+{
+    struct scheduling *s = p->owner;
+    bool by_room = p->preference->strategy == FED_BY_FREE_RESOURCES;
+    p->snapshot = clusters_snapshot(s->config.env->clusters);
+    if (sched_waits(p, members_are_starting(p)))
+        return false;
+    if (by_room)
+        sched_promise_all(s);
+    sched_gather_clusters(p);
     p->input = (struct fed_schedule_input){
         .preference = p->preference,
         .key = str_of(p->key),
@@ -188,7 +203,7 @@ bool sched_gather(struct sched_pass *p)
     };
     if (p->preference->intersect)
         select_clusters(p);
-    if (p->preference->strategy == FED_BY_FREE_RESOURCES)
+    if (by_room)
         observe_room(p);
     return true;
 }

@@ -24,8 +24,9 @@
 struct sync_member {
     struct sync *sync;
     char *name;
-    struct kube_informer *informer; /* labelled target objects of this cluster; NULL until crd_call has ended */
+    struct kube_informer *informer; /* labelled target objects of this cluster; NULL until a first crd_call has ended */
     struct kube_call *crd_call;     /* GET of the CustomResourceDefinition, for the path of its replica count */
+    bool crd_known;                 /* the member has told it, and its resource was not missing since */
     struct map scaled;              /* by member key: struct since of objects of which only the replica count changed */
 };
 

@@ -137,6 +137,19 @@ static void on_change(void *arg, struct kube_object *old, struct kube_object *no
         sync_enqueue(s, str_of(key));
 }
 
+static void ask_for_crd(struct sync_member *m);
+
+/* The definition may have reached the member after it was asked for, or there may be another one now. */
+static void ask_again(struct sync_member *m, enum kube_informer_state state)
+{
+    const struct fed_type_config *type = m->sync->type;
+    if (state == KUBE_INFORMER_MISSING)
+        m->crd_known = false;
+    if (state == KUBE_INFORMER_SYNCED && !m->crd_known && !m->crd_call && fed_type_is_custom(type) &&
+        !type->replicas_path)
+        ask_for_crd(m);
+}
+
 static void on_state(void *arg, enum kube_informer_state state, const struct error *err)
 {
     struct sync_member *m = arg;
@@ -145,6 +158,7 @@ static void on_state(void *arg, enum kube_informer_state state, const struct err
         log_warning("Cluster %s: cannot list %s: %s", m->name, s->type->target.plural, error_msg(err));
     if (state == KUBE_INFORMER_LISTING)
         return;
+    ask_again(m, state);
     if (!s->open) {
         sync_poke(s);
         return;
@@ -166,7 +180,7 @@ static void project(void *arg, yyjson_val *live, yyjson_mut_doc *out)
     const struct sync *s = ((struct sync_member *)arg)->sync;
     fed_member_project(s->type, s->env->raw_status || s->service_status, live, out);
     if (sync_is_schedulable(s))
-        fed_member_project_schedule(live, out);
+        fed_member_project_schedule(s->type, live, out);
 }
 
 struct sync_member *sync_member_find(const struct sync *s, struct str cluster)
@@ -203,41 +217,51 @@ static void start_informer(struct sync_member *m)
 }
 
 /* Caches that were filled without knowing the path have the wrong replica count, or none, and nothing for scheduling. */
-static void restart_others(struct sync_member *except)
+static void restart_informers(struct sync *s)
 {
-    struct sync *s = except->sync;
     struct map_entry e;
     for (size_t i = 0; map_next(&s->members, &i, &e);) {
         struct sync_member *m = e.val;
-        if (m == except || !m->informer)
+        if (!m->informer)
             continue;
         kube_informer_stop(m->informer);
         start_informer(m);
     }
 }
 
-/* All members are taken to agree about the path: the first definition that is found says it. */
+/* All members are taken to agree about the paths: the first definition that is found says them. */
+static void take_crd(struct sync_member *m, yyjson_val *crd)
+{
+    struct sync *s = m->sync;
+    struct fed_type_config *type = s->type;
+    m->crd_known = true;
+    if (type->replicas_path)
+        return;
+    type->replicas_path = fed_type_replicas_path(type, crd);
+    if (!type->replicas_path)
+        return;
+    type->status_replicas_path = fed_type_status_replicas_path(type, crd);
+    sync_scale_enable(s);
+    if (strcmp(type->replicas_path, "spec.replicas") != 0 || s->env->watcher)
+        restart_informers(s);
+}
+
 static void on_crd(void *arg, const struct kube_response *resp, const struct error *err)
 {
     struct sync_member *m = arg;
-    struct sync *s = m->sync;
     _cleanup_json_ yyjson_doc *doc = NULL;
     m->crd_call = NULL;
-    if (!err && !s->type->replicas_path && json_parse(resp->body, &doc, NULL) == 0) {
-        s->type->replicas_path = fed_type_replicas_path(s->type, yyjson_doc_get_root(doc));
-        if (s->type->replicas_path) {
-            sync_scale_enable(s);
-            if (strcmp(s->type->replicas_path, "spec.replicas") != 0 || s->env->watcher)
-                restart_others(m);
-        }
-    }
-    start_informer(m);
+    if (!err && json_parse(resp->body, &doc, NULL) == 0)
+        take_crd(m, yyjson_doc_get_root(doc));
+    if (!m->informer)
+        start_informer(m);
 }
 
-static void ask_for_crd(struct sync_member *m, struct cluster *c)
+static void ask_for_crd(struct sync_member *m)
 {
     static const struct kube_resource crds = { STR("apiextensions.k8s.io"), STR("v1"), STR("customresourcedefinitions"),
                                                false };
+    const struct cluster *c = clusters_find(m->sync->env->clusters, str_of(m->name));
     _cleanup_free_ char *name = mem_printf("%s.%s", m->sync->type->target.plural, m->sync->type->target.group);
     _cleanup_free_ char *path = kube_path(&crds, STR_NULL, str_of(name), STR_NULL);
     struct kube_request req = { .method = "GET", .path = str_of(path), .timeout_ms = MEMBER_TIMEOUT_MS };
@@ -252,7 +276,7 @@ void sync_member_connect(struct sync *s, struct cluster *c)
     m->name = mem_strdup(c->name);
     map_put(&s->members, str_of(m->name), m);
     if (fed_type_is_custom(s->type) && !s->type->replicas_path)
-        ask_for_crd(m, c);
+        ask_for_crd(m);
     else
         start_informer(m);
 }

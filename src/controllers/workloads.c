@@ -8,9 +8,11 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "fed/names.h"
 
 #define TELL_MS 50u
-#define HOST_TIMEOUT_MS 10000u
+#define IDENTITY_TIMEOUT_MS 10000u
+#define IDENTITY_RETRY_MS 5000u
 
 /* A namespace in which there are pods, or were a moment ago. */
 struct pods_namespace {
@@ -33,6 +35,8 @@ struct watched {
     struct fed_room *room;
     struct map namespaces; /* struct pods_namespace */
     struct kube_call *identity;
+    bool was_asked; /* whether it is the host: there was an answer, or none came */
+    bool is_known;  /* there was an answer that says it */
     bool is_host;
     bool dirty;      /* much may be different */
     bool room_dirty; /* the nodes, or what is used on them */
@@ -45,14 +49,13 @@ struct workloads {
     struct list listeners;
     unsigned holds, node_holds;
     struct map watched; /* by cluster */
-    struct kube_call *identity;
-    char *host_uid; /* of the host's kube-system; NULL: not known */
-    struct loop_timer tell;
+    struct loop_timer tell, identities;
 };
 
 static const struct kube_resource pods_resource = { STR(""), STR("v1"), STR("pods"), true };
 static const struct kube_resource nodes_resource = { STR(""), STR("v1"), STR("nodes"), false };
-static const struct kube_resource namespaces_resource = { STR(""), STR("v1"), STR("namespaces"), false };
+static const struct kube_resource clusters_resource = { STR(FED_CORE_GROUP), STR(FED_CORE_VERSION),
+                                                        STR(FED_CLUSTER_PLURAL), true };
 
 static struct loop *loop_of(const struct workloads *w)
 {
@@ -177,94 +180,97 @@ static struct group *group_of(struct watched *w, struct str name, yyjson_val *la
     return g;
 }
 
-static void request_of(yyjson_val *projection, struct fed_amounts *ret)
-{
-    yyjson_val *v;
-    size_t i, n;
-    *ret = (struct fed_amounts){ { 0 } };
-    yyjson_arr_foreach(json_get(projection, "request"), i, n, v)
-    {
-        if (i < FED_RESOURCES_MAX)
-            (void)json_i64(v, &ret->v[i]);
-    }
-}
-
-static void put_request(yyjson_mut_doc *out, const struct fed_amounts *request)
-{
-    yyjson_mut_val *list = yyjson_mut_arr(out);
-    size_t n = FED_RESOURCES_MAX;
-    while (n > 0 && request->v[n - 1] == 0)
-        n--;
-    for (size_t i = 0; i < n; i++)
-        yyjson_mut_arr_append(list, yyjson_mut_sint(out, request->v[i]));
-    json_mut_set(out, yyjson_mut_doc_get_root(out), "request", list);
-}
-
 static void project_pod(void *arg, yyjson_val *live, yyjson_mut_doc *out)
 {
     const struct watched *w = arg;
-    struct fed_amounts request;
     fed_pod_project(live, w->owner->config.ready_pods_only, out);
-    if (!json_path_str(live, "spec.nodeName").n)
-        return;
-    fed_room_request(w->room, json_get(live, "spec"), &request);
-    put_request(out, &request);
+    if (json_path_str(live, "spec.nodeName").n)
+        fed_pod_project_request(json_get(live, "spec"), out);
 }
 
-static void count_pod(struct watched *w, const struct kube_object *o, int sign)
+/* A pod of the cache, decoded. Zeroed it is none. */
+struct seen_pod {
+    yyjson_doc *doc;
+    yyjson_val *root;
+    struct fed_pod pod; /* borrows from doc */
+};
+
+static void seen_pod_done(struct seen_pod *seen)
 {
-    _cleanup_json_ yyjson_doc *doc = NULL;
+    yyjson_doc_free(seen->doc);
+}
+
+static void see_pod(const struct kube_object *o, struct seen_pod *ret)
+{
+    if (!o || json_parse(kube_object_body(o), &ret->doc, NULL) < 0)
+        return;
+    ret->root = yyjson_doc_get_root(ret->doc);
+    fed_pod_read(ret->root, &ret->pod);
+}
+
+static void use_room(struct watched *w, const struct seen_pod *seen, int sign)
+{
     struct fed_amounts request;
-    struct fed_pod pod;
-    if (json_parse(kube_object_body(o), &doc, NULL) < 0)
+    if (!seen->pod.node.n)
         return;
-    yyjson_val *root = yyjson_doc_get_root(doc);
-    struct group *g = group_of(w, kube_object_ns(o), json_get(root, "labels"));
-    fed_pod_read(root, &pod);
-    if (sign > 0)
-        fed_pod_group_add(&g->pods, &pod);
-    else
-        fed_pod_group_remove(&g->pods, &pod);
-    g->dirty = g->ns->dirty = true;
-    if (!pod.node.n)
-        return;
-    request_of(root, &request);
-    fed_room_use(w->room, pod.node, &request, sign);
+    fed_room_read_request(w->room, seen->root, &request);
+    fed_room_use(w->room, seen->pod.node, &request, sign);
     w->room_dirty = true;
 }
 
-static bool is_bound(const struct kube_object *o)
+static void count_pod(struct watched *w, struct str ns, const struct seen_pod *seen, int sign)
 {
-    return o && str_contains(kube_object_body(o), STR("\"node\":"));
+    if (!seen->root)
+        return;
+    struct group *g = group_of(w, ns, json_get(seen->root, "labels"));
+    if (sign > 0)
+        fed_pod_group_add(&g->pods, &seen->pod);
+    else
+        fed_pod_group_remove(&g->pods, &seen->pod);
+    g->dirty = g->ns->dirty = true;
+    use_room(w, seen, sign);
 }
 
-static void tell_bound(const struct watched *w, const struct kube_object *o)
+/* The same pods ask for more that is counted now. */
+static void count_use_anew(struct watched *w)
 {
-    _cleanup_json_ yyjson_doc *doc = NULL;
-    struct fed_pod pod;
-    if (json_parse(kube_object_body(o), &doc, NULL) < 0)
-        return;
-    yyjson_val *root = yyjson_doc_get_root(doc);
-    fed_pod_read(root, &pod);
+    struct kube_object *o;
+    fed_room_forget_use(w->room);
+    for (size_t i = 0; kube_informer_next(w->pods, &i, &o);) {
+        struct seen_pod seen = { 0 };
+        if (kube_object_ns(o).n)
+            see_pod(o, &seen);
+        use_room(w, &seen, 1);
+        seen_pod_done(&seen);
+    }
+}
+
+static void tell_bound(const struct watched *w, struct str ns, const struct seen_pod *seen)
+{
     list_for_each(it, &w->owner->listeners) {
         struct workloads_listener *l = list_entry(it, struct workloads_listener, link);
-        if (l->bound && pod.node.n)
-            l->bound(l->arg, str_of(w->cluster), kube_object_ns(o), json_get(root, "labels"), pod.node);
+        if (l->bound)
+            l->bound(l->arg, str_of(w->cluster), ns, json_get(seen->root, "labels"), seen->pod.node);
     }
 }
 
 static void on_pod(void *arg, struct kube_object *old, struct kube_object *now)
 {
     struct watched *w = arg;
-    if (old && now && old->hash == now->hash)
+    struct seen_pod before = { 0 }, seen = { 0 };
+    struct str ns = kube_object_ns(kube_object_either(now, old));
+    /* A pod without namespace is none: only a server that is no API server has it. */
+    if (ns.n == 0 || (old && now && old->hash == now->hash))
         return;
-    if (now)
-        count_pod(w, now, 1);
-    if (old)
-        count_pod(w, old, -1);
-    if (w->nodes && is_bound(now) && !is_bound(old))
-        tell_bound(w, now);
+    see_pod(old, &before);
+    see_pod(now, &seen);
+    count_pod(w, ns, &seen, 1);
+    count_pod(w, ns, &before, -1);
+    if (w->nodes && seen.pod.node.n && !before.pod.node.n)
+        tell_bound(w, ns, &seen);
     tell_soon(w);
+    seen_pod_done(&before);
+    seen_pod_done(&seen);
 }
 
 static void on_state(void *arg, enum kube_informer_state state, const struct error *err)
@@ -290,57 +296,70 @@ static void on_node(void *arg, struct kube_object *old, struct kube_object *now)
 {
     struct watched *w = arg;
     _cleanup_json_ yyjson_doc *doc = NULL;
+    bool is_new = false; /* a resource */
     if (old && now && old->hash == now->hash)
         return;
     if (!now && old)
         fed_room_remove_node(w->room, kube_object_name(old));
     else if (now && json_parse(kube_object_body(now), &doc, NULL) == 0)
-        fed_room_set_node(w->room, kube_object_name(now), yyjson_doc_get_root(doc));
+        is_new = fed_room_set_node(w->room, kube_object_name(now), yyjson_doc_get_root(doc));
+    if (is_new)
+        count_use_anew(w);
     w->room_dirty = true;
     tell_soon(w);
 }
 
 /* --- which cluster is the host --- */
 
-static char *uid_of(const struct kube_response *resp)
+static void ask_identity(struct watched *w);
+
+static void on_identities(void *arg)
 {
-    _cleanup_json_ yyjson_doc *doc = NULL;
-    if (json_parse(resp->body, &doc, NULL) < 0)
-        return NULL;
-    struct str uid = json_path_str(yyjson_doc_get_root(doc), "metadata.uid");
-    return uid.n ? str_dup(uid) : NULL;
+    struct workloads *w = arg;
+    struct map_entry e;
+    for (size_t i = 0; map_next(&w->watched, &i, &e);)
+        ask_identity(e.val);
 }
 
-static struct kube_call *ask_identity(struct kube_client *c, kube_done_fn *fn, void *arg)
+/* An answer that says nothing, such as that of a proxy, is as good as none. */
+static bool read_identity(const struct watched *w, struct str answer, bool *ret_is_host)
 {
-    _cleanup_free_ char *path = kube_path(&namespaces_resource, STR_NULL, STR("kube-system"), STR_NULL);
-    return kube_call(c, &(struct kube_request){ .method = "GET", .path = str_of(path), .timeout_ms = HOST_TIMEOUT_MS },
-                     fn, arg);
+    _cleanup_json_ yyjson_doc *doc = NULL;
+    const struct cluster *c = clusters_find(w->owner->config.clusters, str_of(w->cluster));
+    if (!c || json_parse(answer, &doc, NULL) < 0)
+        return false;
+    struct str uid = json_path_str(yyjson_doc_get_root(doc), "metadata.uid");
+    *ret_is_host = uid.n && str_eq(uid, kube_object_uid(c->object));
+    return uid.n > 0;
 }
 
 static void on_identity(void *arg, const struct kube_response *resp, const struct error *err)
 {
     struct watched *w = arg;
+    bool first = !w->was_asked;
     w->identity = NULL;
-    _cleanup_free_ char *uid = err ? NULL : uid_of(resp);
-    w->is_host = uid && w->owner->host_uid && strcmp(uid, w->owner->host_uid) == 0;
+    w->was_asked = true;
+    if (err)
+        w->is_known = error_http(err) == 403 || error_http(err) == 404;
+    else
+        w->is_known = read_identity(w, resp->body, &w->is_host);
+    if (!w->is_known && !loop_timer_active(&w->owner->identities))
+        loop_timer_start(loop_of(w->owner), &w->owner->identities, IDENTITY_RETRY_MS, on_identities, w->owner);
+    if (!first && !w->is_host)
+        return;
+    w->dirty = true; /* somebody may have waited for it */
+    tell_soon(w);
 }
 
-static void ask_member(struct watched *w)
+static void ask_identity(struct watched *w)
 {
-    struct cluster *c = clusters_find(w->owner->config.clusters, str_of(w->cluster));
-    if (c && c->client && !w->identity && w->owner->host_uid)
-        w->identity = ask_identity(c->client, on_identity, w);
-}
-
-static void on_host_identity(void *arg, const struct kube_response *resp, const struct error *err)
-{
-    struct workloads *w = arg;
-    struct map_entry e;
-    w->identity = NULL;
-    w->host_uid = err ? NULL : uid_of(resp);
-    for (size_t i = 0; map_next(&w->watched, &i, &e);)
-        ask_member(e.val);
+    const struct cluster *c = clusters_find(w->owner->config.clusters, str_of(w->cluster));
+    if (w->is_known || w->identity || !c || !c->client)
+        return;
+    _cleanup_free_ char *path = kube_path(&clusters_resource, str_of(w->owner->config.system_namespace),
+                                          str_of(w->cluster), STR_NULL);
+    struct kube_request req = { .method = "GET", .path = str_of(path), .timeout_ms = IDENTITY_TIMEOUT_MS };
+    w->identity = kube_call(c->client, &req, on_identity, w);
 }
 
 /* --- members --- */
@@ -380,8 +399,8 @@ static void watch_cluster(struct workloads *owner, struct cluster *c)
         w->room = fed_room_new();
         map_put(&owner->watched, str_of(w->cluster), w);
         w->pods = watch(w, c->client, &pods_resource);
-        ask_member(w);
     }
+    ask_identity(w);
     watch_nodes(w, c->client);
 }
 
@@ -424,11 +443,8 @@ static void watch_all(struct workloads *w)
 
 void workloads_hold(struct workloads *w)
 {
-    if (w->holds++ > 0)
-        return;
-    if (!w->host_uid && !w->identity)
-        w->identity = ask_identity(w->config.host, on_host_identity, w);
-    watch_all(w);
+    if (w->holds++ == 0)
+        watch_all(w);
 }
 
 void workloads_release(struct workloads *w)
@@ -485,7 +501,7 @@ bool workloads_know_pods(const struct workloads *w, struct str cluster)
 bool workloads_are_starting(const struct workloads *w, struct str cluster)
 {
     const struct watched *watched = map_get(&w->watched, cluster);
-    return watched && (kube_informer_state(watched->pods) == KUBE_INFORMER_LISTING ||
+    return watched && (!watched->was_asked || kube_informer_state(watched->pods) == KUBE_INFORMER_LISTING ||
                        (watched->nodes && kube_informer_state(watched->nodes) == KUBE_INFORMER_LISTING));
 }
 
@@ -519,6 +535,12 @@ struct fed_room *workloads_room(const struct workloads *w, struct str cluster)
 {
     const struct watched *watched = map_get(&w->watched, cluster);
     return watched && is_synced(watched->pods) && is_synced(watched->nodes) ? watched->room : NULL;
+}
+
+struct fed_room *workloads_any_room(const struct workloads *w, struct str cluster)
+{
+    const struct watched *watched = map_get(&w->watched, cluster);
+    return watched ? watched->room : NULL;
 }
 
 bool workloads_is_host(const struct workloads *w, struct str cluster)
@@ -569,12 +591,10 @@ void workloads_free(struct workloads *w)
         return;
     clusters_unlisten(&w->clusters_listener);
     loop_timer_stop(&w->tell);
-    if (w->identity)
-        kube_call_cancel(w->identity);
+    loop_timer_stop(&w->identities);
     for (size_t i = 0; map_next(&w->watched, &i, &e);)
         unwatch(w, e.key);
     map_done(&w->watched);
-    free(w->host_uid);
     free(w->ns);
     free(w);
 }

@@ -14,8 +14,9 @@ struct workloads;
 struct workloads_config {
     struct kube_client *host;
     struct clusters *clusters;
-    struct str limited_to; /* the namespace of a namespace-scoped control plane, or empty */
-    bool ready_pods_only;  /* */
+    const char *system_namespace; /* of the KubeFedClusters; borrowed, outlives this */
+    struct str limited_to;        /* the namespace of a namespace-scoped control plane, or empty */
+    bool ready_pods_only;         /* */
 };
 struct workloads *workloads_new(const struct workloads_config *config);
 void workloads_free(struct workloads *w); /* before clusters_free; NULL is fine */
@@ -29,14 +30,17 @@ bool workloads_nodes_are_held(const struct workloads *w);
 
 /* All its pods are known; false also when they may not be seen. */
 bool workloads_know_pods(const struct workloads *w, struct str cluster);
-/* Neither list nor refusal has come yet. */
+/* Neither list nor refusal has come yet, or it was not answered yet whether it is the host. */
 bool workloads_are_starting(const struct workloads *w, struct str cluster);
 /* Sums of the pods in `ns` that have all of `labels` (an object; NULL matches none). now: seconds since the epoch. */
 void workloads_count(const struct workloads *w, struct str cluster, struct str ns, yyjson_val *labels, int64_t now,
                      struct fed_pod_counts *ret);
 /* Room on the nodes of a cluster; NULL: not known (yet), or nobody holds nodes. Borrowed until the next event. */
 struct fed_room *workloads_room(const struct workloads *w, struct str cluster);
-/* The cluster is the one that the control plane's objects are in. */
+/* The same also when a list is not complete at present, for taking promises back; NULL: the cluster is not watched. */
+struct fed_room *workloads_any_room(const struct workloads *w, struct str cluster);
+/* The cluster is the one that the control plane's objects are in: asked for the KubeFedCluster of its own name, it has that very one.
+ * false as long as that is not known; listeners are told when it is. */
 bool workloads_is_host(const struct workloads *w, struct str cluster);
 
 struct workloads_listener {

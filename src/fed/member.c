@@ -197,10 +197,20 @@ void fed_member_project(const struct fed_type_config *type, bool raw, yyjson_val
 
 /* --- scheduling --- */
 
-void fed_member_project_schedule(yyjson_val *live, yyjson_mut_doc *out)
+/* Types of Kubernetes itself leave out what is 0. */
+static yyjson_val *ready_replicas(const struct fed_type_config *type, yyjson_val *live)
+{
+    yyjson_val *ready = json_path(live, "status.readyReplicas");
+
+    if (ready || !type->status_replicas_path || !fed_type_is_custom(type))
+        return ready;
+    return json_path(live, type->status_replicas_path);
+}
+
+void fed_member_project_schedule(const struct fed_type_config *type, yyjson_val *live, yyjson_mut_doc *out)
 {
     yyjson_mut_val *schedule = yyjson_mut_obj(out);
-    yyjson_val *ready = json_path(live, "status.readyReplicas"), *labels = json_path(live, "spec.selector.matchLabels");
+    yyjson_val *ready = ready_replicas(type, live), *labels = json_path(live, "spec.selector.matchLabels");
 
     if (yyjson_is_int(ready))
         json_mut_set(out, schedule, "ready", json_mut_copy(out, ready));

@@ -144,9 +144,9 @@ void fed_adoption_done(struct fed_adoption *a);
  *   status    when `raw` and the FTC collect it, and of custom resources (Q-48)
  */
 void fed_member_project(const struct fed_type_config *type, bool raw, yyjson_val *live, yyjson_mut_doc *out);
-/* Adds what scheduling needs of a workload to its projection: schedule.ready (status.readyReplicas) and schedule.labels
- * (spec.selector.matchLabels). */
-void fed_member_project_schedule(yyjson_val *live, yyjson_mut_doc *out);
+/* Adds what scheduling needs of a workload to its projection: schedule.ready (status.readyReplicas, or what a custom type has
+ * instead) and schedule.labels (spec.selector.matchLabels). */
+void fed_member_project_schedule(const struct fed_type_config *type, yyjson_val *live, yyjson_mut_doc *out);
 /* Two projections, as compact text, that differ in `schedule` at most. */
 bool fed_member_same_but_schedule(struct str old, struct str now);
 /* From one projection to the next nothing but the replica count changed, as far as its content is concerned. */

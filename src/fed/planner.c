@@ -21,7 +21,7 @@ struct planner {
     const struct fed_planner_input *input;
     struct candidate *all; /* sorted */
     size_t n;
-    struct candidate **active; /* not full; n_active */
+    struct candidate **active; /* not full, and a round may change them; n_active */
     size_t n_active;
     int64_t remaining;
 };
@@ -181,11 +181,18 @@ static bool run_round(struct planner *p)
     return modified;
 }
 
+/* Without weight a cluster has no share of any round. What the first one may do is take a minimum back that exceeds the maximum;
+ * capacity bounds minimums anyway. */
+static bool takes_part(const struct candidate *c)
+{
+    return c->weight > 0 || (c->max >= 0 && c->plan > c->max);
+}
+
 static void divide(struct planner *p)
 {
     for (size_t i = 0; i < p->n; i++)
-        p->active[i] = &p->all[i];
-    p->n_active = p->n;
+        if (takes_part(&p->all[i]))
+            p->active[p->n_active++] = &p->all[i];
     while (p->remaining > 0 && run_round(p))
         ;
 }

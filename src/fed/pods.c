@@ -23,6 +23,11 @@ static bool is_running(yyjson_val *pod, bool must_be_ready)
            (!must_be_ready || str_eqc(json_path_str(ready, "status"), "True"));
 }
 
+static bool is_ending(yyjson_val *pod)
+{
+    return json_path_str(pod, "metadata.deletionTimestamp").n > 0;
+}
+
 /* A time that cannot be read counts as long ago: it is the scheduler's word that matters. */
 static int64_t unschedulable_since(yyjson_val *pod)
 {
@@ -41,7 +46,8 @@ void fed_pod_project(yyjson_val *live, bool must_be_ready, yyjson_mut_doc *out)
     yyjson_mut_val *root = yyjson_mut_obj(out);
     yyjson_val *labels = json_path(live, "metadata.labels");
     struct str node = json_path_str(live, "spec.nodeName");
-    int64_t since = unschedulable_since(live);
+    bool ending = is_ending(live);
+    int64_t since = ending ? 0 : unschedulable_since(live);
 
     yyjson_mut_doc_set_root(out, root);
     if (yyjson_obj_size(labels))
@@ -50,6 +56,8 @@ void fed_pod_project(yyjson_val *live, bool must_be_ready, yyjson_mut_doc *out)
         json_mut_set_str(out, root, "node", node);
     if (is_running(live, must_be_ready))
         json_mut_set_bool(out, root, "running", true);
+    if (ending)
+        json_mut_set_bool(out, root, "ending", true);
     if (since)
         json_mut_set_i64(out, root, "since", since);
 }
@@ -58,6 +66,7 @@ void fed_pod_read(yyjson_val *projection, struct fed_pod *ret)
 {
     ret->node = json_path_str(projection, "node");
     ret->running = json_path_bool(projection, "running", false);
+    ret->ending = json_path_bool(projection, "ending", false);
     ret->unschedulable_since = json_path_i64(projection, "since", 0);
 }
 
@@ -71,6 +80,7 @@ void fed_pod_group_add(struct fed_pod_group *g, const struct fed_pod *pod)
 {
     g->total++;
     g->running += pod->running;
+    g->ending += pod->ending;
     g->bound += pod->node.n > 0;
     if (!pod->unschedulable_since)
         return;
@@ -82,6 +92,7 @@ void fed_pod_group_remove(struct fed_pod_group *g, const struct fed_pod *pod)
 {
     g->total--;
     g->running -= pod->running;
+    g->ending -= pod->ending;
     g->bound -= pod->node.n > 0;
     for (size_t i = 0; pod->unschedulable_since && i < g->n; i++)
         if (g->since[i] == pod->unschedulable_since) {
@@ -92,7 +103,7 @@ void fed_pod_group_remove(struct fed_pod_group *g, const struct fed_pod *pod)
 
 void fed_pod_group_count(const struct fed_pod_group *g, int64_t now, struct fed_pod_counts *counts)
 {
-    counts->total += g->total;
+    counts->total += g->total - g->ending;
     counts->running += g->running;
     counts->bound += g->bound;
     for (size_t i = 0; i < g->n; i++) {

@@ -31,30 +31,39 @@ int64_t room_add(int64_t a, int64_t b)
 
 /* --- names --- */
 
+/* A node with more labels or taints than that is not used: each template would be held against all of them. */
+#define NODE_LABELS_MAX 512u
+
 static const char *const fixed[FED_RESOURCES_FIXED] = { [FED_RESOURCE_CPU] = "cpu",
                                                         [FED_RESOURCE_MEMORY] = "memory",
                                                         [FED_RESOURCE_PODS] = "pods",
                                                         [FED_RESOURCE_STORAGE] = "ephemeral-storage" };
 
-int room_find_place(struct fed_room *r, struct str resource)
+int room_fixed_place(struct str resource)
 {
-    if (str_has_prefix(resource, STR("attachable-volumes-")))
-        return -1;
     for (size_t i = 0; i < FED_RESOURCES_FIXED; i++)
         if (str_eqc(resource, fixed[i]))
             return (int)i;
+    return -1;
+}
+
+int room_find_place(const struct fed_room *r, struct str resource)
+{
+    int place = room_fixed_place(resource);
+
+    if (place >= 0)
+        return place;
     for (size_t i = FED_RESOURCES_FIXED; i < r->n_names; i++)
         if (str_eqc(resource, r->names[i]))
             return (int)i;
     return -1;
 }
 
-int room_place(struct fed_room *r, struct str resource)
+/* Gives it one if there is one left. Volumes are not counted. */
+static int new_place(struct fed_room *r, struct str resource)
 {
-    int place = room_find_place(r, resource);
-
-    if (place >= 0 || r->n_names == FED_RESOURCES_MAX || str_has_prefix(resource, STR("attachable-volumes-")))
-        return place;
+    if (r->n_names == FED_RESOURCES_MAX || str_has_prefix(resource, STR("attachable-volumes-")))
+        return -1;
     r->names[r->n_names] = str_dup(resource);
     return (int)r->n_names++;
 }
@@ -88,15 +97,11 @@ void fed_node_project(yyjson_val *live, yyjson_mut_doc *out)
         json_mut_set_bool(out, root, "ready", true);
 }
 
-static struct room_node *node_of(struct fed_room *r, struct str name)
+static struct room_node *node_new(struct str name)
 {
-    struct room_node *node = map_get(&r->nodes, name);
+    struct room_node *node = mem_zalloc(sizeof(*node));
 
-    if (node)
-        return node;
-    node = mem_zalloc(sizeof(*node));
     node->name = str_n(str_dup(name), name.n);
-    map_put(&r->nodes, name, node);
     return node;
 }
 
@@ -109,29 +114,56 @@ static void node_free(void *p)
     free(node);
 }
 
-void fed_room_set_node(struct fed_room *r, struct str name, yyjson_val *projection)
+/* A stranger becomes known, with what pods use there. */
+static struct room_node *known_node(struct fed_room *r, struct str name)
 {
-    struct room_node *node = node_of(r, name);
-    _cleanup_json_mut_ yyjson_mut_doc *copy = json_mut_doc_of(projection);
+    struct room_node *node = map_get(&r->nodes, name);
+
+    if (node)
+        return node;
+    node = map_remove(&r->strangers, name);
+    if (!node)
+        node = node_new(name);
+    node->known = true;
+    map_put(&r->nodes, name, node);
+    return node;
+}
+
+static void read_allocatable(struct fed_room *r, yyjson_val *list, struct fed_amounts *ret)
+{
     yyjson_val *key, *value;
     size_t i, n;
 
-    yyjson_doc_free(node->node);
-    node->node = json_freeze(copy);
-    node->known = true;
-    node->ready = json_path_bool(projection, "ready", false) && !json_path_bool(projection, "cordoned", false);
-    node->allocatable = (struct fed_amounts){ { 0 } };
-    if (!yyjson_is_obj(json_get(projection, "allocatable")))
+    *ret = (struct fed_amounts){ { 0 } };
+    if (!yyjson_is_obj(list))
         return;
-    yyjson_obj_foreach(json_get(projection, "allocatable"), i, n, key, value)
+    yyjson_obj_foreach(list, i, n, key, value)
     {
-        int place = room_place(r, json_str(key));
+        int place = room_find_place(r, json_str(key));
         int64_t amount = 0;
 
-        if (place < 0 || fed_quantity_read(value, place == FED_RESOURCE_CPU ? 1000 : 1, &amount) < 0)
+        if (fed_quantity_read(value, place == FED_RESOURCE_CPU ? 1000 : 1, &amount) < 0)
             continue;
-        node->allocatable.v[place] = MAX(amount, (int64_t)0);
+        if (place < 0 && amount > 0)
+            place = new_place(r, json_str(key));
+        if (place >= 0)
+            ret->v[place] = MAX(amount, (int64_t)0);
     }
+}
+
+bool fed_room_set_node(struct fed_room *r, struct str name, yyjson_val *projection)
+{
+    struct room_node *node = known_node(r, name);
+    _cleanup_json_mut_ yyjson_mut_doc *copy = json_mut_doc_of(projection);
+    size_t n_names = r->n_names;
+
+    yyjson_doc_free(node->node);
+    node->node = json_freeze(copy);
+    node->ready = json_path_bool(projection, "ready", false) && !json_path_bool(projection, "cordoned", false) &&
+                  yyjson_obj_size(json_get(projection, "labels")) <= NODE_LABELS_MAX &&
+                  yyjson_arr_size(json_get(projection, "taints")) <= NODE_LABELS_MAX;
+    read_allocatable(r, json_get(projection, "allocatable"), &node->allocatable);
+    return r->n_names > n_names;
 }
 
 static bool is_unused(const struct room_node *node)
@@ -140,14 +172,6 @@ static bool is_unused(const struct room_node *node)
         if (node->used.v[i] != 0)
             return false;
     return true;
-}
-
-static void drop_if_empty(struct fed_room *r, struct room_node *node)
-{
-    if (node->known || !is_unused(node))
-        return;
-    map_remove(&r->nodes, node->name);
-    node_free(node);
 }
 
 static void forget_parts(struct fed_room *r, struct str node)
@@ -165,53 +189,69 @@ static void forget_parts(struct fed_room *r, struct str node)
     }
 }
 
+/* What pods use there stays: they may be told to have left later, or the node comes back. */
 void fed_room_remove_node(struct fed_room *r, struct str name)
 {
-    struct room_node *node = map_get(&r->nodes, name);
+    struct room_node *node = map_remove(&r->nodes, name), *stranger;
 
     if (!node)
         return;
     forget_parts(r, name);
-    node->promised = (struct fed_amounts){ { 0 } };
-    node->known = node->ready = false;
-    drop_if_empty(r, node);
+    if (!is_unused(node)) {
+        stranger = node_new(name);
+        stranger->used = node->used;
+        map_put(&r->strangers, name, stranger);
+    }
+    node_free(node);
 }
 
 void fed_room_use(struct fed_room *r, struct str name, const struct fed_amounts *request, int sign)
 {
-    struct room_node *node = node_of(r, name);
+    struct room_node *node = map_get(&r->nodes, name);
 
+    if (!node)
+        node = map_get(&r->strangers, name);
+    if (!node) {
+        node = node_new(name);
+        map_put(&r->strangers, name, node);
+    }
     for (size_t i = 0; i < FED_RESOURCES_MAX; i++)
-        node->used.v[i] = room_add(node->used.v[i], sign > 0 ? request->v[i] : -request->v[i]);
-    drop_if_empty(r, node);
+        node->used.v[i] += sign > 0 ? request->v[i] : -(__int128)request->v[i];
+    if (!node->known && is_unused(node))
+        node_free(map_remove(&r->strangers, name));
+}
+
+void fed_room_forget_use(struct fed_room *r)
+{
+    struct map_entry e;
+
+    for (size_t i = 0; map_next(&r->nodes, &i, &e);)
+        ((struct room_node *)e.val)->used = (struct room_sums){ { 0 } };
+    map_done_values(&r->strangers, node_free);
 }
 
 /* --- fitting --- */
 
-static int64_t multiple(int64_t amount, int64_t times)
+static int64_t left_of(const struct room_node *node, size_t k, __int128 taken)
 {
-    int64_t product;
+    __int128 left = node->allocatable.v[k] - MAX(taken, (__int128)0);
 
-    return __builtin_mul_overflow(amount, times, &product) ? INT64_MAX : product;
+    return (int64_t)MAX(left, (__int128)0);
 }
 
 static int64_t fits_on(const struct room_node *node, const struct fed_amounts *request)
 {
     int64_t most = INT32_MAX;
 
-    for (size_t i = 0; i < FED_RESOURCES_MAX; i++) {
-        int64_t taken = room_add(node->used.v[i], node->promised.v[i]);
-        int64_t left = node->allocatable.v[i] > taken ? node->allocatable.v[i] - taken : 0;
-
+    for (size_t i = 0; i < FED_RESOURCES_MAX; i++)
         if (request->v[i] > 0)
-            most = MIN(most, left / request->v[i]);
-    }
+            most = MIN(most, left_of(node, i, node->used.v[i] + node->promised.v[i]) / request->v[i]);
     return most;
 }
 
 static bool is_usable(const struct room_node *node, const struct fed_demand *d)
 {
-    return node->known && node->ready && room_demand_matches(d, node);
+    return node->ready && room_demand_matches(d, node);
 }
 
 static void add_part(struct fed_room *r, const struct promise *p, const struct part *part, int sign)
@@ -219,7 +259,7 @@ static void add_part(struct fed_room *r, const struct promise *p, const struct p
     struct room_node *node = map_get(&r->nodes, str_of(part->node));
 
     for (size_t k = 0; node && k < FED_RESOURCES_MAX; k++)
-        node->promised.v[k] = room_add(node->promised.v[k], sign * multiple(p->request.v[k], part->replicas));
+        node->promised.v[k] += sign * (__int128)p->request.v[k] * part->replicas;
 }
 
 static void add_promise(struct fed_room *r, const struct promise *p, int sign)
@@ -268,11 +308,44 @@ static void give(struct fed_room *r, struct promise *p, const struct room_node *
     add_part(r, p, &p->parts[p->n++], 1);
 }
 
-void fed_room_promise(struct fed_room *r, struct str workload, const struct fed_demand *d, int64_t replicas)
+static struct room_sums sums_of(const struct promise *p)
+{
+    struct room_sums sums = { { 0 } };
+
+    for (size_t i = 0; p && i < p->n; i++)
+        for (size_t k = 0; k < FED_RESOURCES_MAX; k++)
+            sums.v[k] += (__int128)p->request.v[k] * p->parts[i].replicas;
+    return sums;
+}
+
+static bool is_less(const struct room_sums *a, const struct room_sums *b)
+{
+    for (size_t k = 0; k < FED_RESOURCES_MAX; k++)
+        if (a->v[k] < b->v[k])
+            return true;
+    return false;
+}
+
+static void give_all(struct fed_room *r, struct promise *p, const struct fed_demand *d, int64_t replicas)
+{
+    struct map_entry e;
+
+    for (size_t i = 0; replicas > 0 && map_next(&r->nodes, &i, &e);) {
+        struct room_node *node = e.val;
+        int64_t n = is_usable(node, d) ? MIN(fits_on(node, &p->request), replicas) : 0;
+
+        if (n <= 0)
+            continue;
+        give(r, p, node, n);
+        replicas -= n;
+    }
+}
+
+bool fed_room_promise(struct fed_room *r, struct str workload, const struct fed_demand *d, int64_t replicas)
 {
     const struct fed_amounts *request = d ? room_demand_request(d) : NULL;
     struct promise *p = map_get(&r->promises, workload);
-    struct map_entry e;
+    struct room_sums before = sums_of(p), now;
 
     if (p) {
         add_promise(r, p, -1);
@@ -281,22 +354,17 @@ void fed_room_promise(struct fed_room *r, struct str workload, const struct fed_
     if (!request || replicas <= 0) {
         if (p)
             promise_free(map_remove(&r->promises, workload));
-        return;
+        p = NULL;
+    } else {
+        if (!p) {
+            p = mem_zalloc(sizeof(*p));
+            map_put(&r->promises, workload, p);
+        }
+        p->request = *request;
+        give_all(r, p, d, replicas);
     }
-    if (!p) {
-        p = mem_zalloc(sizeof(*p));
-        map_put(&r->promises, workload, p);
-    }
-    p->request = *request;
-    for (size_t i = 0; replicas > 0 && map_next(&r->nodes, &i, &e);) {
-        struct room_node *node = e.val;
-        int64_t n = is_usable(node, d) ? MIN(fits_on(node, request), replicas) : 0;
-
-        if (n <= 0)
-            continue;
-        give(r, p, node, n);
-        replicas -= n;
-    }
+    now = sums_of(p);
+    return is_less(&now, &before);
 }
 
 void fed_room_fulfil(struct fed_room *r, struct str workload, struct str node)
@@ -328,15 +396,13 @@ void fed_room_totals(const struct fed_room *r, struct fed_room_totals *ret)
     for (size_t i = 0; map_next(&r->nodes, &i, &e);) {
         const struct room_node *node = e.val;
 
-        ret->nodes += node->known;
-        if (!node->known || !node->ready)
+        ret->nodes++;
+        if (!node->ready)
             continue;
         ret->ready_nodes++;
         for (size_t k = 0; k < FED_RESOURCES_MAX; k++) {
-            int64_t left = node->allocatable.v[k] > node->used.v[k] ? node->allocatable.v[k] - node->used.v[k] : 0;
-
             ret->allocatable.v[k] = room_add(ret->allocatable.v[k], node->allocatable.v[k]);
-            ret->free.v[k] = room_add(ret->free.v[k], left);
+            ret->free.v[k] = room_add(ret->free.v[k], left_of(node, k, node->used.v[k]));
         }
     }
 }
@@ -390,6 +456,7 @@ void fed_room_free(struct fed_room *r)
     if (!r)
         return;
     map_done_values(&r->nodes, node_free);
+    map_done_values(&r->strangers, node_free);
     map_done_values(&r->promises, promise_free);
     for (size_t i = FED_RESOURCES_FIXED; i < r->n_names; i++)
         free(r->names[i]);

@@ -9,123 +9,236 @@
 #include "fed/selector.h"
 
 struct fed_demand {
-    yyjson_doc *spec; /* nodeSelector, affinity, tolerations */
+    yyjson_doc *spec; /* nodeSelector, nodeAffinity, tolerations */
     struct fed_amounts request;
     bool impossible; /* it asks for something that cannot be counted */
 };
 
 /* --- requests --- */
 
-static int64_t amount(yyjson_val *v, int place)
+/* What is asked of one resource: by containers together, by the init containers that need most, by sidecars. */
+struct ask {
+    int64_t together, first, sidecars, overhead;
+    int64_t one; /* of the container that is being read */
+    bool is_named;
+};
+
+struct asks {
+    struct ask fixed[FED_RESOURCES_FIXED];
+    struct map extended; /* by name: struct ask */
+};
+
+enum kind { CONTAINER, INIT_CONTAINER, SIDECAR };
+
+static void asks_done(struct asks *a)
+{
+    map_done_values(&a->extended, free);
+}
+
+static struct ask *ask_of(struct asks *a, struct str resource)
+{
+    int place = room_fixed_place(resource);
+    struct ask *ask = place >= 0 ? &a->fixed[place] : map_get(&a->extended, resource);
+
+    if (ask)
+        return ask;
+    ask = mem_zalloc(sizeof(*ask));
+    map_put(&a->extended, resource, ask);
+    return ask;
+}
+
+static int64_t amount(yyjson_val *v, struct str resource)
 {
     int64_t n = 0;
 
-    if (fed_quantity_read(v, place == FED_RESOURCE_CPU ? 1000 : 1, &n) < 0)
+    if (fed_quantity_read(v, room_fixed_place(resource) == FED_RESOURCE_CPU ? 1000 : 1, &n) < 0)
         return 0;
     return MAX(n, (int64_t)0);
 }
 
-typedef int place_fn(struct fed_room *r, struct str resource);
-
-/* A request counts; a limit only for what has no request. */
-static void container_request(struct fed_room *r, place_fn *place_of, yyjson_val *container, struct fed_amounts *ret,
-                              bool *impossible)
+static void name_all(struct asks *a, yyjson_val *list)
 {
-    yyjson_val *requests = json_path(container, "resources.requests"),
-               *limits = json_path(container, "resources.limits");
-    yyjson_val *const lists[] = { limits, requests };
     yyjson_val *key, *value;
     size_t i, n;
 
-    *ret = (struct fed_amounts){ { 0 } };
-    for (size_t k = 0; k < ARRAY_SIZE(lists); k++) {
-        if (!yyjson_is_obj(lists[k]))
-            continue;
-        yyjson_obj_foreach(lists[k], i, n, key, value)
-        {
-            int place = place_of(r, json_str(key));
-            int64_t wanted = place >= 0 ? amount(value, place) : amount(value, FED_RESOURCE_MEMORY);
+    if (!yyjson_is_obj(list))
+        return;
+    yyjson_obj_foreach(list, i, n, key, value)
+    {
+        struct ask *ask = ask_of(a, json_str(key));
 
-            if (place >= 0)
-                ret->v[place] = wanted;
-            else if (wanted > 0)
-                *impossible = true;
-        }
+        ask->one = amount(value, json_str(key));
+        ask->is_named = true;
     }
 }
 
-static void add(struct fed_amounts *to, const struct fed_amounts *what)
+static void add_one(struct ask *ask, enum kind kind)
 {
-    for (size_t i = 0; i < FED_RESOURCES_MAX; i++)
-        to->v[i] = room_add(to->v[i], what->v[i]);
+    if (kind == CONTAINER) {
+        ask->together = room_add(ask->together, ask->one);
+    } else if (kind == SIDECAR) {
+        ask->sidecars = room_add(ask->sidecars, ask->one);
+        ask->first = MAX(ask->first, ask->sidecars);
+    } else {
+        ask->first = MAX(ask->first, room_add(ask->sidecars, ask->one));
+    }
 }
 
-static void raise_to(struct fed_amounts *to, const struct fed_amounts *what)
+static void add_all(struct asks *a, yyjson_val *list, enum kind kind)
 {
-    for (size_t i = 0; i < FED_RESOURCES_MAX; i++)
-        to->v[i] = MAX(to->v[i], what->v[i]);
-}
-
-static bool request_of(struct fed_room *r, place_fn *place_of, yyjson_val *spec, struct fed_amounts *ret)
-{
-    struct fed_amounts together = { { 0 } }, first = { { 0 } }, sidecars = { { 0 } }, one, overhead = { { 0 } };
-    yyjson_val *container, *extra = json_get(spec, "overhead"), *key, *value;
-    bool impossible = false;
+    yyjson_val *key, *value;
     size_t i, n;
 
-    yyjson_arr_foreach(json_get(spec, "initContainers"), i, n, container)
+    if (!yyjson_is_obj(list))
+        return;
+    yyjson_obj_foreach(list, i, n, key, value)
     {
-        container_request(r, place_of, container, &one, &impossible);
-        if (str_eqc(json_path_str(container, "restartPolicy"), "Always")) {
-            add(&sidecars, &one);
-            raise_to(&first, &sidecars);
-        } else {
-            add(&one, &sidecars);
-            raise_to(&first, &one);
-        }
-    }
-    yyjson_arr_foreach(json_get(spec, "containers"), i, n, container)
-    {
-        container_request(r, place_of, container, &one, &impossible);
-        add(&together, &one);
-    }
-    add(&together, &sidecars);
-    raise_to(&together, &first);
-    if (yyjson_is_obj(extra))
-        yyjson_obj_foreach(extra, i, n, key, value)
-        {
-            int place = place_of(r, json_str(key));
+        struct ask *ask = ask_of(a, json_str(key));
 
-            if (place >= 0)
-                overhead.v[place] = amount(value, place);
-        }
-    add(&together, &overhead);
-    together.v[FED_RESOURCE_PODS] = 1;
-    *ret = together;
-    return !impossible;
+        if (ask->is_named)
+            add_one(ask, kind);
+        ask->is_named = false;
+    }
 }
 
-void fed_room_request(struct fed_room *r, yyjson_val *spec, struct fed_amounts *ret)
+/* A request counts; a limit only for what has no request. */
+static void read_container(struct asks *a, yyjson_val *container, enum kind kind)
 {
-    (void)request_of(r, room_place, spec, ret);
+    yyjson_val *requests = json_path(container, "resources.requests"),
+               *limits = json_path(container, "resources.limits");
+
+    name_all(a, limits);
+    name_all(a, requests);
+    add_all(a, limits, kind);
+    add_all(a, requests, kind);
+}
+
+static void read_asks(yyjson_val *spec, struct asks *ret)
+{
+    yyjson_val *container, *overhead = json_get(spec, "overhead"), *key, *value;
+    size_t i, n;
+
+    *ret = (struct asks){ 0 };
+    yyjson_arr_foreach(json_get(spec, "initContainers"), i, n, container) read_container(
+        ret, container, str_eqc(json_path_str(container, "restartPolicy"), "Always") ? SIDECAR : INIT_CONTAINER);
+    yyjson_arr_foreach(json_get(spec, "containers"), i, n, container) read_container(ret, container, CONTAINER);
+    if (yyjson_is_obj(overhead))
+        yyjson_obj_foreach(overhead, i, n, key, value) ask_of(ret, json_str(key))->overhead = amount(value,
+                                                                                                     json_str(key));
+}
+
+static int64_t total(const struct ask *ask)
+{
+    return room_add(MAX(room_add(ask->together, ask->sidecars), ask->first), ask->overhead);
+}
+
+static void fixed_totals(const struct asks *a, int64_t ret[static FED_RESOURCES_FIXED])
+{
+    for (size_t i = 0; i < FED_RESOURCES_FIXED; i++)
+        ret[i] = i == FED_RESOURCE_PODS ? 1 : total(&a->fixed[i]);
+}
+
+/* false: it asks for something that no node has. */
+static bool request_of(const struct fed_room *r, yyjson_val *spec, struct fed_amounts *ret)
+{
+    bool is_there = true;
+    struct map_entry e;
+    struct asks a;
+
+    *ret = (struct fed_amounts){ { 0 } };
+    read_asks(spec, &a);
+    fixed_totals(&a, ret->v);
+    for (size_t i = 0; map_next(&a.extended, &i, &e);) {
+        int place = room_find_place(r, e.key);
+
+        if (place >= 0)
+            ret->v[place] = total(e.val);
+        else if (total(e.val) > 0)
+            is_there = false;
+    }
+    asks_done(&a);
+    return is_there;
+}
+
+void fed_room_request(const struct fed_room *r, yyjson_val *spec, struct fed_amounts *ret)
+{
+    (void)request_of(r, spec, ret);
+}
+
+void fed_pod_project_request(yyjson_val *spec, yyjson_mut_doc *out)
+{
+    yyjson_mut_val *root = yyjson_mut_doc_get_root(out), *list = yyjson_mut_arr(out), *extended = yyjson_mut_obj(out);
+    int64_t fixed[FED_RESOURCES_FIXED];
+    size_t n = FED_RESOURCES_FIXED;
+    struct map_entry e;
+    struct asks a;
+
+    read_asks(spec, &a);
+    fixed_totals(&a, fixed);
+    while (fixed[n - 1] == 0)
+        n--;
+    for (size_t i = 0; i < n; i++)
+        yyjson_mut_arr_append(list, yyjson_mut_sint(out, fixed[i]));
+    json_mut_set(out, root, "request", list);
+    for (size_t i = 0; map_next(&a.extended, &i, &e);)
+        if (total(e.val) > 0)
+            yyjson_mut_obj_add(extended, json_mut_new_str(out, e.key), yyjson_mut_sint(out, total(e.val)));
+    if (yyjson_mut_obj_size(extended) > 0)
+        json_mut_set(out, root, "extended", extended);
+    asks_done(&a);
+}
+
+void fed_room_read_request(const struct fed_room *r, yyjson_val *projection, struct fed_amounts *ret)
+{
+    yyjson_val *extended = json_get(projection, "extended"), *key, *value;
+    size_t i, n;
+
+    *ret = (struct fed_amounts){ { 0 } };
+    yyjson_arr_foreach(json_get(projection, "request"), i, n, value)
+    {
+        if (i < FED_RESOURCES_FIXED)
+            (void)json_i64(value, &ret->v[i]);
+    }
+    if (!yyjson_is_obj(extended))
+        return;
+    yyjson_obj_foreach(extended, i, n, key, value)
+    {
+        int place = room_find_place(r, json_str(key));
+
+        if (place >= 0)
+            (void)json_i64(value, &ret->v[place]);
+    }
 }
 
 /* --- templates --- */
 
-struct fed_demand *fed_demand_new(struct fed_room *r, yyjson_val *spec)
+static bool is_too_long(yyjson_val *const *parts, size_t n)
 {
-    static const char *const kept[] = { "nodeSelector", "affinity", "tolerations" };
-    struct fed_demand *d = mem_zalloc(sizeof(*d));
-    _cleanup_json_mut_ yyjson_mut_doc *doc = json_mut_doc_new();
+    _cleanup_buf_ struct buf text = BUF_INIT((size_t)FED_MATCHING_MAX);
 
-    for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
-        yyjson_val *v = json_get(spec, kept[i]);
+    for (size_t i = 0; i < n; i++)
+        if (parts[i] && json_write(&text, parts[i]) < 0)
+            return true;
+    return false;
+}
 
-        if (v)
-            json_mut_set(doc, yyjson_mut_doc_get_root(doc), kept[i], json_mut_copy(doc, v));
-    }
+struct fed_demand *fed_demand_new(const struct fed_room *r, yyjson_val *spec)
+{
+    static const char *const names[] = { "nodeSelector", "nodeAffinity", "tolerations" };
+    yyjson_val *const parts[] = { json_get(spec, "nodeSelector"), json_path(spec, "affinity.nodeAffinity"),
+                                  json_get(spec, "tolerations") };
+    _cleanup_json_mut_ yyjson_mut_doc *doc = NULL;
+    struct fed_demand *d;
+
+    if (is_too_long(parts, ARRAY_SIZE(parts)))
+        return NULL;
+    doc = json_mut_doc_new();
+    for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+        if (parts[i])
+            json_mut_set(doc, yyjson_mut_doc_get_root(doc), names[i], json_mut_copy(doc, parts[i]));
+    d = mem_zalloc(sizeof(*d));
     d->spec = json_freeze(doc);
-    d->impossible = !request_of(r, room_find_place, spec, &d->request);
+    d->impossible = !request_of(r, spec, &d->request);
     return d;
 }
 
@@ -249,8 +362,8 @@ static bool term_holds(yyjson_val *term, struct str name, yyjson_val *labels)
 
 static bool affinity_holds(yyjson_val *spec, struct str name, yyjson_val *labels)
 {
-    yyjson_val *required = json_path(
-        spec, "affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms");
+    yyjson_val *required = json_path(spec,
+                                     "nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms");
     yyjson_val *term;
     size_t i, n;
 

@@ -1,32 +1,29 @@
 /*
- * See schedule.h. Three steps: each cluster gets a role, the planner divides among those that take part, and what would move more
- * than is allowed, or for too little, is held back.
+ * See schedule.h. Each cluster gets a role; those that cannot be judged now keep what they have; the planner divides the rest among
+ * those that take part; what others do not take stays in clusters that are lost. What would move too much is held back then
+ * (schedule_restrain.c).
  */
-#include "fed/schedule.h"
-
 #include <stdlib.h>
 
 #include "fed/planner.h"
+#include "fed/schedule_internal.h"
 
-struct scheduler {
-    const struct fed_schedule_input *in;
-    const struct fed_preference *pref;
-    struct fed_schedule *s;
-    int64_t lost_after, return_after;
-    bool first; /* nothing was placed yet */
-    bool
-        restoring; /* until all that were lost are back the shares of before count as what runs: numbers that follow from
-                     * what runs by now would move again while members carry them out */
-};
-
-static bool by_room(const struct scheduler *x)
+int64_t schedule_sum_previous(const struct scheduler *x)
 {
-    return x->pref->strategy == FED_BY_FREE_RESOURCES;
+    int64_t sum = 0;
+
+    for (size_t i = 0; i < x->in->n; i++)
+        sum += schedule_has(&x->in->clusters[i]);
+    return sum;
 }
 
-static int64_t previous(const struct fed_schedule_cluster *c)
+int64_t schedule_sum(const struct fed_schedule *s)
 {
-    return c->has_previous ? MAX(c->previous, (int64_t)0) : 0;
+    int64_t sum = 0;
+
+    for (size_t i = 0; i < s->n; i++)
+        sum += s->shares[i].replicas;
+    return sum;
 }
 
 static void recheck(struct fed_schedule *s, int64_t in_s)
@@ -55,32 +52,64 @@ size_t fed_schedule_find(const struct fed_schedule_cluster *clusters, size_t n, 
 
 /* --- roles --- */
 
+static bool is_seen(const struct scheduler *x, const struct fed_schedule_cluster *c)
+{
+    return c->observed && (!schedule_by_room(x) || c->has_room);
+}
+
+static bool is_returning(const struct scheduler *x, const struct fed_schedule_cluster *c)
+{
+    bool was_lost = x->restoring && c->was_lost;
+
+    return c->since_s < x->return_after && (was_lost || (!x->first && !c->has_previous));
+}
+
 static enum fed_schedule_role role_of(const struct scheduler *x, const struct fed_schedule_cluster *c)
 {
     if (!c->selected)
         return FED_ROLE_UNSELECTED;
     if (!c->ready)
         return c->has_previous && c->since_s < x->lost_after ? FED_ROLE_HELD : FED_ROLE_LOST;
-    if (!x->first && !c->has_previous && c->since_s < x->return_after)
-        return FED_ROLE_RETURNING;
-    if (!c->observed || (by_room(x) && !c->has_room))
+    if (!fed_preference_for(x->pref, c->name))
+        return FED_ROLE_NO_PREFERENCE;
+    if (!is_seen(x, c))
         return FED_ROLE_UNSEEN;
-    return fed_preference_for(x->pref, c->name) ? FED_ROLE_CANDIDATE : FED_ROLE_NO_PREFERENCE;
+    return is_returning(x, c) ? FED_ROLE_RETURNING : FED_ROLE_CANDIDATE;
 }
 
-static bool takes_part(enum fed_schedule_role role)
+/* It cannot be judged now, and keeps what it has. */
+static bool is_frozen(const struct scheduler *x, size_t i)
 {
-    return role == FED_ROLE_CANDIDATE || role == FED_ROLE_NO_PREFERENCE || role == FED_ROLE_HELD ||
-           role == FED_ROLE_UNSEEN;
+    enum fed_schedule_role role = x->s->shares[i].role;
+
+    return x->in->clusters[i].has_previous &&
+           (role == FED_ROLE_HELD || role == FED_ROLE_UNSEEN || role == FED_ROLE_RETURNING);
+}
+
+/* Better a cluster that is back for a moment than none. */
+static void use_returning(struct scheduler *x)
+{
+    int64_t kept = 0;
+
+    for (size_t i = 0; i < x->in->n; i++) {
+        if (x->s->shares[i].role == FED_ROLE_CANDIDATE)
+            return;
+        kept += is_frozen(x, i) ? schedule_has(&x->in->clusters[i]) : 0;
+    }
+    for (size_t i = 0; i < x->in->n && kept < x->pref->total; i++)
+        if (x->s->shares[i].role == FED_ROLE_RETURNING)
+            x->s->shares[i].role = FED_ROLE_CANDIDATE;
 }
 
 static void give_roles(struct scheduler *x)
 {
+    for (size_t i = 0; i < x->in->n; i++)
+        x->s->shares[i].role = role_of(x, &x->in->clusters[i]);
+    use_returning(x);
     for (size_t i = 0; i < x->in->n; i++) {
         const struct fed_schedule_cluster *c = &x->in->clusters[i];
         struct fed_schedule_share *share = &x->s->shares[i];
 
-        share->role = role_of(x, c);
         if (share->role == FED_ROLE_HELD)
             share->left_s = MAX(x->lost_after - c->since_s, (int64_t)1);
         else if (share->role == FED_ROLE_RETURNING)
@@ -100,7 +129,7 @@ static bool all_seem_lost(const struct scheduler *x)
     for (size_t i = 0; i < x->in->n; i++) {
         const struct fed_schedule_cluster *c = &x->in->clusters[i];
 
-        if (c->is_host || !c->has_previous)
+        if (c->is_host || (!c->has_previous && !(x->restoring && c->was_lost)))
             continue;
         if (c->ready && c->since_s >= settled)
             return false;
@@ -144,7 +173,8 @@ static bool is_given(const struct fed_schedule_cluster *c)
     return c->has_previous && c->has_given && c->given == c->previous;
 }
 
-/* controllers.md 8.4. */
+/* controllers.md 8.4. What scheduling gave counts as running from that moment on, and what is more than it gave does not: both are
+ * on their way. */
 static void observe_weights(const struct scheduler *x, const struct fed_schedule_cluster *c,
                             struct fed_schedule_share *share)
 {
@@ -155,10 +185,13 @@ static void observe_weights(const struct scheduler *x, const struct fed_schedule
         share->capacity = c->replicas - stuck(c);
         share->current = x->in->ready_runs_only ? c->pods.running : MAX(c->pods.running, share->capacity);
     }
-    if (!x->in->ready_runs_only && is_given(c) && (!c->has_object || c->replicas != c->previous)) {
+    if (x->in->ready_runs_only || !is_given(c))
+        return;
+    if (!c->has_object || c->replicas != c->previous) {
         share->has_current = true; /* it has not reached the member yet */
-        share->current = previous(c);
+        share->current = schedule_has(c);
     }
+    share->current = MIN(share->current, schedule_has(c));
 }
 
 /* What was promised and fits counts as running: pods that start are not moved. What could not be scheduled although it seemed to
@@ -177,19 +210,19 @@ static void observe_room(const struct fed_schedule_cluster *c, struct fed_schedu
         share->capacity = MIN(share->capacity, share->limit);
     }
     share->has_current = true;
-    share->current = MIN(is_given(c) ? previous(c) : bound, share->capacity);
+    share->current = MIN(is_given(c) ? schedule_has(c) : bound, share->capacity);
 }
 
-/* It takes part with what it has, and no more. */
-static void freeze(const struct fed_schedule_cluster *c, struct fed_schedule_share *share)
+/* As much of the total as it had before the loss. */
+static void aim_at_before(const struct scheduler *x, const struct fed_schedule_cluster *c,
+                          struct fed_schedule_share *share)
 {
-    int64_t has = previous(c);
-
-    share->max = share->max < 0 ? has : MIN(share->max, has);
-    share->min = MIN(share->min, has);
     share->has_current = true;
-    share->current = has;
-    share->has_capacity = false;
+    share->current = c->has_before ? c->before : 0;
+    if (x->before_sum > x->pref->total)
+        share->current = share->current * x->pref->total / x->before_sum;
+    if (share->has_capacity)
+        share->current = MIN(share->current, share->capacity);
 }
 
 static void observe(const struct scheduler *x, size_t i)
@@ -201,19 +234,14 @@ static void observe(const struct scheduler *x, size_t i)
     share->min = p ? p->min : 0;
     share->max = p ? p->max : -1;
     share->weight = p ? p->weight : 0;
-    if (share->role == FED_ROLE_HELD || share->role == FED_ROLE_UNSEEN) {
-        freeze(c, share);
+    if (share->role != FED_ROLE_CANDIDATE && share->role != FED_ROLE_NO_PREFERENCE)
         return;
-    }
-    if (by_room(x))
+    if (schedule_by_room(x))
         observe_room(c, share);
     else
         observe_weights(x, c, share);
-    if (c->has_before && c->since_s < x->return_after && previous(c) < c->before)
-        freeze(c, share); /* it came back, but not for long */
-    else if (x->restoring && c->has_before)
-        share->current = share->has_capacity ? MIN(c->before, share->capacity) : c->before;
-    share->has_current |= x->restoring && c->has_before;
+    if (x->giving_back)
+        aim_at_before(x, c, share);
     recheck(x->s, c->has_limit ? c->limit_left_s : 0);
 }
 
@@ -234,7 +262,32 @@ static void weigh_by_room(const struct scheduler *x)
         x->s->shares[i].weight = (x->s->shares[i].weight + divisor - 1) / divisor;
 }
 
-static void divide(const struct scheduler *x)
+/* Clusters that cannot be judged are served first, with what they have: returns what is left of the total. Only a total that is
+ * less than theirs takes something from them. */
+static int64_t keep_frozen(const struct scheduler *x)
+{
+    int64_t sum = 0, left = x->pref->total;
+
+    for (size_t i = 0; i < x->in->n; i++)
+        sum += is_frozen(x, i) ? schedule_has(&x->in->clusters[i]) : 0;
+    for (size_t i = 0; i < x->in->n; i++) {
+        struct fed_schedule_share *share = &x->s->shares[i];
+        int64_t keeps = schedule_has(&x->in->clusters[i]);
+
+        if (!is_frozen(x, i))
+            continue;
+        if (sum > x->pref->total)
+            keeps = keeps * x->pref->total / sum;
+        if (share->max >= 0)
+            keeps = MIN(keeps, share->max);
+        share->wanted = share->replicas = keeps;
+        share->placed = true;
+        left -= keeps;
+    }
+    return left;
+}
+
+static void divide(const struct scheduler *x, int64_t total)
 {
     struct fed_planner_cluster *clusters = mem_array(x->in->n, sizeof(*clusters));
     struct fed_planner_share *plan = mem_array(x->in->n, sizeof(*plan));
@@ -243,13 +296,12 @@ static void divide(const struct scheduler *x)
     for (size_t i = 0; i < x->in->n; i++) {
         const struct fed_schedule_share *share = &x->s->shares[i];
 
-        if (!takes_part(share->role) || (share->role == FED_ROLE_UNSEEN && !x->in->clusters[i].has_previous))
+        if (share->role != FED_ROLE_CANDIDATE && share->role != FED_ROLE_NO_PREFERENCE)
             continue;
         at[n] = i;
         clusters[n++] = (struct fed_planner_cluster){
             .name = x->in->clusters[i].name,
-            .has_preference = share->role != FED_ROLE_NO_PREFERENCE &&
-                              fed_preference_for(x->pref, x->in->clusters[i].name) != NULL,
+            .has_preference = share->role == FED_ROLE_CANDIDATE,
             .min = share->min,
             .max = share->max,
             .weight = share->weight,
@@ -259,11 +311,11 @@ static void divide(const struct scheduler *x)
             .capacity = share->capacity,
         };
     }
-    fed_planner_plan(&(struct fed_planner_input){ clusters, n, x->in->key, x->pref->total, x->pref->rebalance }, plan);
+    fed_planner_plan(&(struct fed_planner_input){ clusters, n, x->in->key, total, x->pref->rebalance }, plan);
     for (size_t k = 0; k < n; k++) {
         struct fed_schedule_share *share = &x->s->shares[at[k]];
 
-        share->overflow = by_room(x) ? 0 : plan[k].overflow;
+        share->overflow = schedule_by_room(x) ? 0 : plan[k].overflow;
         share->wanted = MAX(plan[k].plan + share->overflow, (int64_t)0);
         share->replicas = share->wanted;
         share->placed = true;
@@ -273,183 +325,62 @@ static void divide(const struct scheduler *x)
     free(at);
 }
 
-/* --- holding back --- */
-
-static int64_t sum_previous(const struct scheduler *x)
+/* A lost cluster gives up what others take; to give up more would help nobody. */
+static void leave_the_rest(struct scheduler *x)
 {
-    int64_t sum = 0;
+    int64_t rest = x->pref->total - schedule_sum(x->s);
 
-    for (size_t i = 0; i < x->in->n; i++)
-        sum += previous(&x->in->clusters[i]);
-    return sum;
-}
-
-static int64_t sum_of(const struct fed_schedule *s)
-{
-    int64_t sum = 0;
-
-    for (size_t i = 0; i < s->n; i++)
-        sum += s->shares[i].replicas;
-    return sum;
-}
-
-/* What was given to clusters and does not run yet. */
-static int64_t in_motion(const struct scheduler *x)
-{
-    int64_t sum = 0;
-
-    for (size_t i = 0; i < x->in->n; i++) {
-        const struct fed_schedule_cluster *c = &x->in->clusters[i];
-
-        if (c->ready && c->observed)
-            sum += MAX(previous(c) - (c->has_object ? c->ready_replicas : 0), (int64_t)0);
-    }
-    return sum;
-}
-
-/* The previous shares are still allowed: nobody came, went, has too many or too few. */
-static bool is_tolerable(const struct scheduler *x)
-{
-    int64_t lost = 0;
-
-    for (size_t i = 0; i < x->in->n; i++) {
-        const struct fed_schedule_share *share = &x->s->shares[i];
-        int64_t has = previous(&x->in->clusters[i]);
-
-        if (share->placed != x->in->clusters[i].has_previous)
-            return false;
-        if (share->placed && ((share->max >= 0 && has > share->max) || has < MIN(share->min, share->capacity) ||
-                              (share->has_capacity && has > share->capacity)))
-            return false;
-        lost += MAX(has - share->wanted, (int64_t)0);
-    }
-    return sum_previous(x) == sum_of(x->s) &&
-           (lost <= fed_share_of(x->pref->tolerance, x->pref->total) || in_motion(x) > 0);
-}
-
-static void tolerate(struct scheduler *x)
-{
-    if (!by_room(x) || !x->pref->rebalance || x->first || x->restoring || !is_tolerable(x))
-        return;
-    for (size_t i = 0; i < x->in->n; i++) {
+    for (size_t i = 0; i < x->in->n && rest > 0; i++) {
         struct fed_schedule_share *share = &x->s->shares[i];
-        int64_t has = previous(&x->in->clusters[i]);
+        int64_t keeps = MIN(schedule_has(&x->in->clusters[i]), rest);
 
-        x->s->tolerated |= share->replicas != has;
-        share->replicas = has;
-    }
-}
-
-/* No more replicas leave their clusters than may be on the move, and none arrives that has not left. */
-static void limit_moves(struct scheduler *x)
-{
-    int64_t grown = sum_of(x->s) - sum_previous(x), leaving, arriving;
-    int64_t budget = MAX(fed_share_of(x->pref->max_moved, x->pref->total) - in_motion(x), (int64_t)0);
-
-    leaving = budget + MAX(-grown, (int64_t)0);
-    arriving = MAX(grown, (int64_t)0);
-    for (size_t i = 0; i < x->in->n; i++) {
-        struct fed_schedule_share *share = &x->s->shares[i];
-        int64_t has = previous(&x->in->clusters[i]), less = has - share->replicas;
-
-        if (less <= 0)
+        if (share->role != FED_ROLE_LOST || !fed_preference_for(x->pref, x->in->clusters[i].name))
             continue;
-        x->s->put_off += MAX(less - leaving, (int64_t)0);
-        less = MIN(less, leaving);
-        leaving -= less;
-        arriving += less;
-        share->replicas = has - less;
-        share->placed = true;
-    }
-    arriving -= MAX(-grown, (int64_t)0);
-    for (size_t i = 0; i < x->in->n; i++) {
-        struct fed_schedule_share *share = &x->s->shares[i];
-        int64_t has = previous(&x->in->clusters[i]), more = MIN(share->replicas - has, MAX(arriving, (int64_t)0));
-
-        if (share->replicas <= has)
-            continue;
-        arriving -= more;
-        share->replicas = has + more;
+        if (share->max >= 0)
+            keeps = MIN(keeps, share->max);
+        share->wanted = share->replicas = keeps;
+        x->s->stranded += keeps;
+        rest -= keeps;
     }
 }
 
-/* A lost cluster that has nothing left leaves the placement. */
-static void hold_back(struct scheduler *x)
+static void look_back(struct scheduler *x)
 {
-    bool lost = false;
+    const struct fed_schedule_input *in = x->in;
 
-    for (size_t i = 0; i < x->in->n; i++)
-        lost |= x->s->shares[i].role == FED_ROLE_LOST && x->in->clusters[i].has_previous;
-    tolerate(x);
-    if (x->pref->has_failover && !x->first && (lost || x->restoring))
-        limit_moves(x);
-    for (size_t i = 0; i < x->in->n; i++) {
-        struct fed_schedule_share *share = &x->s->shares[i];
-
-        if (share->role == FED_ROLE_LOST || share->role == FED_ROLE_UNSELECTED)
-            share->placed = share->replicas > 0;
+    x->first = true;
+    for (size_t i = 0; i < in->n; i++) {
+        x->first &= !in->clusters[i].has_previous;
+        x->restoring |= x->pref->has_failover && in->clusters[i].has_before;
+        x->before_sum += in->clusters[i].has_before ? in->clusters[i].before : 0;
     }
-}
-
-/* --- the memory of how it was --- */
-
-/* The members have taken their numbers over, so that what runs tells the same. */
-static bool is_carried_out(const struct fed_schedule_cluster *c, const struct fed_schedule_share *share)
-{
-    if (!share->placed)
-        return !c->ready || !c->has_object;
-    return c->has_object && c->replicas == share->replicas && c->ready_replicas <= share->replicas;
-}
-
-static void remember(struct scheduler *x)
-{
-    bool known = false, missing = false, leaves = false, settled = true;
-
-    for (size_t i = 0; i < x->in->n; i++) {
-        const struct fed_schedule_cluster *c = &x->in->clusters[i];
-        const struct fed_schedule_share *share = &x->s->shares[i];
-
-        known |= c->has_before;
-        settled &= is_carried_out(c, share);
-        missing |= c->has_before && share->replicas < c->before &&
-                   (share->role != FED_ROLE_CANDIDATE || c->since_s < x->return_after);
-        leaves |= share->role == FED_ROLE_LOST && share->replicas < previous(c);
-    }
-    x->s->keep_before = x->pref->has_failover && leaves && !known;
-    x->s->forget_before = known && (!x->pref->has_failover || (!missing && !leaves && settled && x->s->put_off == 0));
-}
-
-static bool nothing_was_placed(const struct fed_schedule_input *in)
-{
-    for (size_t i = 0; i < in->n; i++)
-        if (in->clusters[i].has_previous)
-            return false;
-    return true;
 }
 
 struct fed_schedule *fed_schedule_make(const struct fed_schedule_input *in)
 {
     const struct fed_preference *pref = in->preference;
-    struct scheduler x = { .in = in, .pref = pref, .first = nothing_was_placed(in) };
+    struct scheduler x = { .in = in, .pref = pref };
 
     x.s = mem_zalloc(sizeof(*x.s) + in->n * sizeof(x.s->shares[0]));
     x.s->n = in->n;
     x.lost_after = pref->lost_after_s >= 0 ? pref->lost_after_s : in->lost_after_s;
     x.return_after = pref->return_after_s >= 0 ? pref->return_after_s : in->return_after_s;
+    look_back(&x);
     give_roles(&x);
     x.s->outcome = outcome_of(&x);
     if (x.s->outcome != FED_SCHEDULED)
         return x.s;
     for (size_t i = 0; i < in->n; i++)
-        x.restoring |= pref->has_failover && in->clusters[i].has_before;
+        x.giving_back |= x.restoring && in->clusters[i].was_lost && x.s->shares[i].role == FED_ROLE_CANDIDATE;
     for (size_t i = 0; i < in->n; i++)
         observe(&x, i);
-    if (by_room(&x))
+    if (schedule_by_room(&x))
         weigh_by_room(&x);
-    divide(&x);
-    hold_back(&x);
-    remember(&x);
-    x.s->placed = sum_of(x.s);
+    divide(&x, keep_frozen(&x));
+    leave_the_rest(&x);
+    schedule_hold_back(&x);
+    schedule_remember(&x);
+    x.s->placed = schedule_sum(x.s);
     x.s->unplaced = MAX(pref->total - x.s->placed, (int64_t)0);
     return x.s;
 }

@@ -27,6 +27,7 @@ static inline int64_t fed_replicas(int64_t n)
 
 struct fed_schedule_cluster {
     struct str name;
+    yyjson_val *labels; /* of the KubeFedCluster, which a clusterSelector of the federated object is about; or NULL */
     bool ready;
     int64_t since_s; /* for how long it has been ready, or not: >= 0 */
     bool selected;   /* it may be used: see intersectWithClusterSelector */
@@ -37,11 +38,12 @@ struct fed_schedule_cluster {
     bool has_pods;
     struct fed_pod_counts pods;
     bool has_previous;
-    int64_t previous; /* what the federated object says now */
+    int64_t previous; /* what the federated object says now: it is placed there, with that many */
     bool has_given;
     int64_t given; /* what scheduling wrote there last; another number is somebody else's */
     bool has_before;
     int64_t before; /* what it said before clusters were lost */
+    bool was_lost;  /* it is one of these, and has not got its share back */
     bool has_room;
     int64_t room; /* FED_BY_FREE_RESOURCES: so many more fit, beside what others were promised */
     bool has_limit;
@@ -70,8 +72,8 @@ enum fed_schedule_role {
     FED_ROLE_CANDIDATE,     /* takes part */
     FED_ROLE_NO_PREFERENCE, /* takes part without a preference: gets 0 */
     FED_ROLE_HELD,          /* not ready, but not for long: keeps what it has */
-    FED_ROLE_LOST,          /* not ready for long: what it had goes elsewhere */
-    FED_ROLE_RETURNING,     /* ready again, but not for long */
+    FED_ROLE_LOST,          /* not ready for long: what it had goes elsewhere, as far as others take it */
+    FED_ROLE_RETURNING,     /* ready again, but not for long: keeps what it has, if anything */
     FED_ROLE_UNSEEN,        /* its workloads, or its room, cannot be seen: keeps what it has */
     FED_ROLE_UNSELECTED,
 };
@@ -89,6 +91,7 @@ struct fed_schedule_share {
     int64_t left_s;   /* HELD, RETURNING: until that ends */
     bool set_limit;   /* `limit` is to be remembered */
     int64_t limit;
+    bool lost; /* with failover: it lost replicas, and has not got them back */
 };
 
 struct fed_schedule {
@@ -96,9 +99,11 @@ struct fed_schedule {
     int64_t placed;     /* sum of all shares */
     int64_t unplaced;   /* of the total that fit nowhere */
     int64_t put_off;    /* replicas that will move later */
+    int64_t stranded;   /* replicas of lost clusters that no other cluster takes */
     bool tolerated;     /* an improvement was too small to move anything */
     bool keep_before;   /* remember the previous shares (once) */
     bool forget_before; /* all is as it was before clusters were lost */
+    bool memory_first;  /* what is to be remembered is lost if anything fails after the shares are written */
     int64_t recheck_s;  /* > 0: time alone changes something then */
     size_t n;
     struct fed_schedule_share shares[]; /* of input->clusters; meaningful when FED_SCHEDULED */

@@ -37,30 +37,45 @@ static void recall_limit(yyjson_val *limit, int64_t now, struct fed_schedule_clu
     c->limit_left_s = c->has_limit ? until - now : 0;
 }
 
-void fed_schedule_recall(yyjson_val *rsp, int64_t now, struct fed_schedule_cluster *clusters, size_t n)
+static void recall_share(yyjson_val *item, bool present, int64_t now, struct fed_schedule_cluster *c)
 {
+    c->has_given = json_i64(json_get(item, "replicas"), &c->given) == 0;
+    recall_limit(json_get(item, "limit"), now, c);
+    if (!present || c->has_previous || !c->has_given || c->given <= 0)
+        return;
+    c->has_previous = true;
+    c->previous = fed_replicas(c->given);
+}
+
+static void recall_before(yyjson_val *item, struct fed_schedule_cluster *c)
+{
+    c->has_before = json_i64(json_get(item, "replicas"), &c->before) == 0;
+    c->before = fed_replicas(c->before);
+    c->was_lost = json_path_bool(item, "lost", false);
+}
+
+void fed_schedule_recall(yyjson_val *rsp, int64_t generation, int64_t now, struct fed_schedule_cluster *clusters,
+                         size_t n)
+{
+    bool present = json_path_i64(rsp, "status.observedGeneration", -1) == generation;
     yyjson_val *item;
     size_t i, count;
 
     for (size_t k = 0; k < n; k++)
-        clusters[k].has_before = clusters[k].has_limit = clusters[k].has_given = false;
+        clusters[k].has_before = clusters[k].was_lost = clusters[k].has_limit = clusters[k].has_given = false;
     yyjson_arr_foreach(json_path(rsp, "status.beforeLoss"), i, count, item)
     {
         size_t at = fed_schedule_find(clusters, n, json_path_str(item, "name"));
 
-        if (at == n)
-            continue;
-        clusters[at].has_before = json_i64(json_get(item, "replicas"), &clusters[at].before) == 0;
-        clusters[at].before = fed_replicas(clusters[at].before);
+        if (at < n)
+            recall_before(item, &clusters[at]);
     }
     yyjson_arr_foreach(json_path(rsp, "status.clusters"), i, count, item)
     {
         size_t at = fed_schedule_find(clusters, n, json_path_str(item, "name"));
 
-        if (at == n)
-            continue;
-        clusters[at].has_given = json_i64(json_get(item, "replicas"), &clusters[at].given) == 0;
-        recall_limit(json_get(item, "limit"), now, &clusters[at]);
+        if (at < n)
+            recall_share(item, present, now, &clusters[at]);
     }
 }
 
@@ -82,7 +97,7 @@ static yyjson_mut_val *new_limit(yyjson_mut_doc *doc, int64_t replicas, int64_t 
 static yyjson_mut_val *limit_of(yyjson_mut_doc *doc, yyjson_val *old, const struct fed_schedule_cluster *c,
                                 const struct fed_schedule_share *share, int64_t now)
 {
-    bool running = c->has_limit;
+    bool running = time_of(json_get(old, "until")) > now; /* maybe since this very schedule: memory goes first */
     int64_t replicas = json_path_i64(old, "replicas", 0);
     yyjson_mut_val *copy;
 
@@ -125,26 +140,25 @@ static yyjson_mut_val *clusters_of(yyjson_mut_doc *doc, yyjson_val *rsp, const s
     return list;
 }
 
-static yyjson_mut_val *before_of(yyjson_mut_doc *doc, yyjson_val *rsp, const struct fed_schedule_report *r)
+/* Clusters that are not registered any more are forgotten. */
+static yyjson_mut_val *before_of(yyjson_mut_doc *doc, const struct fed_schedule_report *r)
 {
-    yyjson_val *old = json_path(rsp, "status.beforeLoss");
-    yyjson_mut_val *list;
+    yyjson_mut_val *list = yyjson_mut_arr(doc);
 
-    if (!r->schedule->keep_before)
-        return old && !r->schedule->forget_before ? json_mut_copy(doc, old) : NULL;
-    list = yyjson_mut_arr(doc);
     for (size_t i = 0; i < r->input->n; i++) {
         const struct fed_schedule_cluster *c = &r->input->clusters[i];
         yyjson_mut_val *item;
 
-        if (!c->has_previous)
+        if (r->schedule->keep_before ? !c->has_previous : !c->has_before)
             continue;
         item = yyjson_mut_obj(doc);
         json_mut_set_str(doc, item, "name", c->name);
-        json_mut_set_i64(doc, item, "replicas", c->previous);
+        json_mut_set_i64(doc, item, "replicas", r->schedule->keep_before ? c->previous : c->before);
+        if (r->schedule->shares[i].lost)
+            json_mut_set_bool(doc, item, "lost", true);
         yyjson_mut_arr_append(list, item);
     }
-    return list;
+    return r->schedule->forget_before || yyjson_mut_arr_size(list) == 0 ? NULL : list;
 }
 
 /* --- conditions --- */
@@ -212,11 +226,13 @@ bool fed_schedule_status_patch(struct buf *out, yyjson_val *rsp, const struct fe
     yyjson_mut_val *status = json_mut_ensure_obj(doc, yyjson_mut_doc_get_root(doc), "status");
     yyjson_val *old = json_get(rsp, "status");
 
-    json_mut_set_i64(doc, status, "observedGeneration", r->generation);
-    json_mut_set(doc, status, "conditions", conditions_of(doc, rsp, r));
+    if (!r->memory_only) {
+        json_mut_set_i64(doc, status, "observedGeneration", r->generation);
+        json_mut_set(doc, status, "conditions", conditions_of(doc, rsp, r));
+    }
     if (r->schedule) {
-        put(doc, status, old, "clusters", clusters_of(doc, rsp, r));
-        put(doc, status, old, "beforeLoss", before_of(doc, rsp, r));
+        put(doc, status, old, "clusters", clusters_of(doc, r->memory ? r->memory : rsp, r));
+        put(doc, status, old, "beforeLoss", before_of(doc, r));
     }
     if (!differs(status, old))
         return false;

@@ -41,6 +41,30 @@ void fed_schedule_select(const struct fed_placement_input *in, bool whole_namesp
     (void)fed_placement(&input, selected, &not_federated, NULL);
 }
 
+/* --- pods --- */
+
+yyjson_val *fed_schedule_labels(yyjson_val *fed_object)
+{
+    yyjson_val *labels = json_path(fed_object, "spec.template.spec.selector.matchLabels");
+
+    return yyjson_obj_size(labels) > 0 ? labels : NULL;
+}
+
+void fed_schedule_count_by_object(struct fed_schedule_cluster *c)
+{
+    c->has_pods = true;
+    c->pods = (struct fed_pod_counts){ .total = c->replicas, .running = c->ready_replicas, .bound = c->ready_replicas };
+}
+
+int64_t fed_schedule_missing(yyjson_val *fed_object, const struct fed_schedule_cluster *c, int64_t share)
+{
+    int64_t bound = c->has_object ? c->ready_replicas : 0;
+
+    if (json_path_bool(fed_object, "spec.retainReplicas", false))
+        return 0;
+    return MAX(share - (c->has_pods ? c->pods.bound : bound), (int64_t)0);
+}
+
 /* --- demand --- */
 
 struct fed_demand *fed_schedule_demand(struct fed_room *room, yyjson_val *fed_object,

@@ -87,6 +87,21 @@ static void add_restraint(const struct fed_schedule *s, const struct fed_schedul
         buf_printf(out, "; on the way to %lld (maxMoved)", (long long)share->wanted);
 }
 
+static void add_loss(const struct fed_schedule *s, const struct fed_schedule_share *share,
+                     const struct fed_schedule_cluster *c, struct buf *out)
+{
+    int64_t waits = share->replicas - share->wanted;
+
+    buf_addz(out, "not ready for ");
+    add_duration(out, c->since_s);
+    if (s->stranded > 0 && share->wanted > 0)
+        buf_printf(out, "; no other cluster takes %lld of its replicas", (long long)share->wanted);
+    if (waits > 0)
+        buf_printf(out, "; %lld of its replicas still wait to be moved (maxMoved)", (long long)waits);
+    else if (c->has_previous && c->previous > share->replicas)
+        buf_printf(out, "; its %lld go to the others", (long long)(c->previous - share->replicas));
+}
+
 void fed_schedule_why(const struct fed_schedule_input *in, const struct fed_schedule *s, size_t i, struct buf *out)
 {
     const struct fed_schedule_share *share = &s->shares[i];
@@ -94,14 +109,7 @@ void fed_schedule_why(const struct fed_schedule_input *in, const struct fed_sche
 
     switch (share->role) {
     case FED_ROLE_UNSELECTED: buf_addz(out, "not selected by the clusterSelectors of object and namespace"); return;
-    case FED_ROLE_LOST:
-        buf_addz(out, "not ready for ");
-        add_duration(out, c->since_s);
-        if (share->replicas > 0)
-            buf_printf(out, "; %lld of its replicas still wait to be moved (maxMoved)", (long long)share->replicas);
-        else if (c->has_previous && c->previous > 0)
-            buf_printf(out, "; its %lld go to the others", (long long)c->previous);
-        return;
+    case FED_ROLE_LOST: add_loss(s, share, c, out); return;
     case FED_ROLE_HELD:
         buf_addz(out, "not ready for ");
         add_duration(out, c->since_s);
@@ -109,7 +117,7 @@ void fed_schedule_why(const struct fed_schedule_input *in, const struct fed_sche
         add_duration(out, share->left_s);
         return;
     case FED_ROLE_RETURNING:
-        buf_addz(out, "ready again, used in ");
+        buf_printf(out, "ready again, %sused in ", c->has_previous ? "keeps what it has, " : "");
         add_duration(out, share->left_s);
         return;
     case FED_ROLE_UNSEEN:
@@ -205,6 +213,11 @@ static const char *conclude_shares(const struct fed_schedule_input *in, const st
 {
     long long total = in->preference->total;
 
+    if (s->stranded > 0) {
+        buf_printf(out, "%lld of %lld replicas stay in clusters that are lost: no other cluster takes them",
+                   (long long)s->stranded, total);
+        return "InsufficientResources";
+    }
     if (in->preference->strategy == FED_BY_FREE_RESOURCES && s->unplaced > 0) {
         size_t unseen = 0;
 

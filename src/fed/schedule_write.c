@@ -8,6 +8,7 @@
 
 #include "base/map.h"
 #include "fed/overrides.h"
+#include "fed/placement.h"
 
 static bool is_replicas(yyjson_val *op, struct str path)
 {
@@ -23,36 +24,79 @@ static yyjson_val *replicas_op(yyjson_val *item, struct str path)
     return NULL;
 }
 
-static bool number_of(yyjson_val *op, int64_t *ret)
+static bool number_of(yyjson_val *v, int64_t *ret)
 {
-    yyjson_val *v = json_get(op, "value");
     double d = yyjson_is_real(v) ? yyjson_get_real(v) : 0.5;
 
-    if (json_i64(v, ret) == 0) {
-        *ret = fed_replicas(*ret);
+    if (json_i64(v, ret) == 0)
         return true;
-    }
     if (d < 0 || d > INT32_MAX || d != (double)(int64_t)d)
         return false;
     *ret = (int64_t)d;
     return true;
 }
 
-void fed_schedule_previous(yyjson_val *fed_object, struct str path, struct fed_schedule_cluster *clusters, size_t n)
+/* --- what the object says now --- */
+
+static void place_by_selector(yyjson_val *fed_object, struct fed_schedule_cluster *clusters, size_t n)
 {
-    bool *placed = mem_array(n, sizeof(*placed)), *seen = mem_array(n, sizeof(*seen));
+    struct fed_placement_cluster *candidates = mem_array(n, sizeof(*candidates));
+    bool *selected = mem_array(n, sizeof(*selected)), not_federated;
+
+    for (size_t i = 0; i < n; i++)
+        candidates[i] = (struct fed_placement_cluster){ clusters[i].name, clusters[i].labels };
+    (void)fed_placement(&(struct fed_placement_input){ .object = fed_object, .clusters = candidates, .n_clusters = n },
+                        selected, &not_federated, NULL);
+    for (size_t i = 0; i < n; i++)
+        clusters[i].has_previous = selected[i];
+    free(candidates);
+    free(selected);
+}
+
+static void place_by_name(yyjson_val *list, struct fed_schedule_cluster *clusters, size_t n)
+{
     yyjson_val *item;
     size_t i, count;
 
-    yyjson_arr_foreach(json_path(fed_object, "spec.placement.clusters"), i, count, item)
+    for (size_t k = 0; k < n; k++)
+        clusters[k].has_previous = false;
+    yyjson_arr_foreach(list, i, count, item)
     {
         size_t at = fed_schedule_find(clusters, n, json_path_str(item, "name"));
 
         if (at < n)
-            placed[at] = true;
+            clusters[at].has_previous = true;
     }
+}
+
+static int64_t number_of_template(yyjson_val *fed_object, struct str path)
+{
+    yyjson_val *v = json_path(fed_object, "spec.template");
+    struct str step, rest = path;
+    int64_t number = 1;
+
+    str_cut(rest, '/', &step, &rest); /* what stands before the first slash: nothing */
+    while (rest.n) {
+        str_cut(rest, '/', &step, &rest);
+        v = json_getn(v, step);
+    }
+    (void)number_of(v, &number);
+    return fed_replicas(number);
+}
+
+void fed_schedule_previous(yyjson_val *fed_object, struct str path, struct fed_schedule_cluster *clusters, size_t n)
+{
+    bool *seen = mem_array(n, sizeof(*seen));
+    yyjson_val *list = json_path(fed_object, "spec.placement.clusters"), *item;
+    int64_t number = number_of_template(fed_object, path);
+    size_t i, count;
+
+    if (list && !yyjson_is_null(list))
+        place_by_name(list, clusters, n);
+    else
+        place_by_selector(fed_object, clusters, n);
     for (size_t k = 0; k < n; k++)
-        clusters[k].has_previous = false;
+        clusters[k].previous = number;
     yyjson_arr_foreach(json_path(fed_object, "spec.overrides"), i, count, item)
     {
         size_t at = fed_schedule_find(clusters, n, json_path_str(item, "clusterName"));
@@ -60,9 +104,9 @@ void fed_schedule_previous(yyjson_val *fed_object, struct str path, struct fed_s
         if (at == n || seen[at])
             continue;
         seen[at] = true;
-        clusters[at].has_previous = placed[at] && number_of(replicas_op(item, path), &clusters[at].previous);
+        if (number_of(json_get(replicas_op(item, path), "value"), &number))
+            clusters[at].previous = fed_replicas(number);
     }
-    free(placed);
     free(seen);
 }
 
@@ -166,7 +210,7 @@ static yyjson_mut_val *rewrite_ops(struct rewrite *w, yyjson_val *item, const st
             continue;
         }
         yyjson_mut_val *copy = json_mut_copy(w->doc, op);
-        if (ours && (!number_of(op, &number) || number != share->replicas))
+        if (ours && (!number_of(json_get(op, "value"), &number) || number != share->replicas))
             set_number(w, copy, share->replicas);
         yyjson_mut_arr_append(ops, copy);
     }

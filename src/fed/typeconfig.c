@@ -240,6 +240,7 @@ struct fed_type_config *fed_type_config_copy(const struct fed_type_config *c)
     copy->federated = api_resource_copy(&c->federated);
     copy->status = api_resource_copy(&c->status);
     copy->replicas_path = mem_strdup(c->replicas_path);
+    copy->status_replicas_path = mem_strdup(c->status_replicas_path);
     return copy;
 }
 
@@ -252,6 +253,7 @@ void fed_type_config_free(struct fed_type_config *c)
     api_resource_done(&c->federated);
     api_resource_done(&c->status);
     free(c->replicas_path);
+    free(c->status_replicas_path);
     free(c);
 }
 
@@ -303,14 +305,13 @@ bool fed_type_is_custom(const struct fed_type_config *c)
 }
 
 /* ".spec.a.b" as custom resources may have it: names of letters, digits, "_" and "-", without list indices. */
-static bool is_spec_path(struct str path)
+static bool is_path_below(struct str path, struct str prefix)
 {
-    static const char prefix[] = ".spec.";
     size_t run = 0;
 
-    if (!str_has_prefix(path, STR(".spec.")))
+    if (!str_has_prefix(path, prefix))
         return false;
-    for (size_t i = sizeof(prefix) - 1; i < path.n; i++) {
+    for (size_t i = prefix.n; i < path.n; i++) {
         char c = path.p[i];
         bool word = (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') || c == '_' || c == '-';
 
@@ -321,19 +322,41 @@ static bool is_spec_path(struct str path)
     return run > 0;
 }
 
-char *fed_type_replicas_path(const struct fed_type_config *c, yyjson_val *crd)
+/* What the definition says about the version that is federated; or NULL. */
+static yyjson_val *federated_version(const struct fed_type_config *c, yyjson_val *crd)
 {
     yyjson_val *list = json_path(crd, "spec.versions"), *item;
     size_t i, n;
 
     yyjson_arr_foreach(list, i, n, item)
     {
-        struct str path = json_path_str(item, "subresources.scale.specReplicasPath");
-
         if (str_eqc(json_path_str(item, "name"), c->target.version))
-            return is_spec_path(path) ? str_dup(str_n(path.p + 1, path.n - 1)) : NULL;
+            return item;
     }
     return NULL;
+}
+
+/* Without its leading dot. */
+static char *path_below(struct str path, struct str prefix)
+{
+    return is_path_below(path, prefix) ? str_dup(str_n(path.p + 1, path.n - 1)) : NULL;
+}
+
+char *fed_type_replicas_path(const struct fed_type_config *c, yyjson_val *crd)
+{
+    yyjson_val *version = federated_version(c, crd);
+
+    return path_below(json_path_str(version, "subresources.scale.specReplicasPath"), STR(".spec."));
+}
+
+char *fed_type_status_replicas_path(const struct fed_type_config *c, yyjson_val *crd)
+{
+    static const char ready[] = "schema.openAPIV3Schema.properties.status.properties.readyReplicas";
+    yyjson_val *version = federated_version(c, crd);
+
+    if (json_path(version, ready))
+        return NULL;
+    return path_below(json_path_str(version, "subresources.scale.statusReplicasPath"), STR(".status."));
 }
 
 /* --- status --- */

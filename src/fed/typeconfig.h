@@ -19,6 +19,8 @@ struct fed_type_config {
     bool propagation_enabled;
     bool status_collection; /* statusCollection: Enabled */
     char *replicas_path;    /* of the scale sub-resource, as "spec.size"; NULL: "spec.replicas". Not part of an FTC */
+    /* How many there are, as "status.size", of a custom type that does not say how many are ready; or NULL. Neither is this. */
+    char *status_replicas_path;
 };
 
 /* Decodes an FTC object with the defaults of controllers.md 3 and checks the result with the rules of api-and-cli.md 4.4.
@@ -38,6 +40,9 @@ bool fed_type_is_custom(const struct fed_type_config *c);
  * (spec.versions[].subresources.scale.specReplicasPath), without its leading dot. Owned; NULL: it has no scale sub-resource,
  * or a path that cannot be one. */
 char *fed_type_replicas_path(const struct fed_type_config *c, yyjson_val *crd);
+/* The same of the number that there is (statusReplicasPath). NULL also when the schema of that version has
+ * status.readyReplicas: where objects leave that out, none is ready. */
+char *fed_type_status_replicas_path(const struct fed_type_config *c, yyjson_val *crd);
 
 /* true when a controller that runs for one would run the same way for the other. */
 bool fed_type_config_equal(const struct fed_type_config *a, const struct fed_type_config *b);

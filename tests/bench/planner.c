@@ -83,7 +83,7 @@ static void read_input(struct scene *s)
 static void gather(struct scene *s)
 {
     fed_schedule_previous(yyjson_doc_get_root(s->object), STR("/spec/replicas"), s->clusters, s->n);
-    fed_schedule_recall(yyjson_doc_get_root(s->rsp), 1, s->clusters, s->n);
+    fed_schedule_recall(yyjson_doc_get_root(s->rsp), 1, 1, s->clusters, s->n);
 }
 
 static void schedule(struct scene *s)

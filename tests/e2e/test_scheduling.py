@@ -4,7 +4,8 @@ A type made for the test, whose objects have a scale sub-resource, stands for a 
 as the test writes status.readyReplicas, so that no pods are needed. Such tests run alone: the shared control plane looks at the
 preferences of all namespaces, and would say of theirs that it does not know the type.
 """
-from harness import FDEPLOY, eventually, expect, k, stays, test
+from harness import FDEPLOY, GADGET_SCHEMA, crd, eventually, expect, k, stays, test
+from nodes import Nodes, tolerations
 
 RSP = "scheduling.kubefed.io/v1alpha1/replicaschedulingpreferences"
 MEMBERS = ("member1", "member2", "member3")
@@ -316,3 +317,58 @@ def a_deployment_is_scheduled(t):
     for member, replicas in (("member1", 3), ("member2", 6)):
         eventually(lambda m=member, n=replicas: expect(
             t.env.apis[m].get(k.DEPLOYMENTS, namespace, "web")["spec"]["replicas"], n, f"replicas in {m}"))
+
+
+@test(alone=True)
+def pods_that_never_fit_go_elsewhere_though_their_workload_says_nothing(t):
+    """A ReplicaSet of which no pod is ready does not change after its creation: that it was created is what scheduling learns."""
+    plane, _, _ = t.private(("member1", "member2"), config=FAST)
+    plane.ctl("enable", "replicasets.apps")
+    plane.wait_running("replicasets.apps")
+    fed, namespace = k.FED + "replicasets", plane.namespace
+    nodes = {m: Nodes(t, m, namespace, unschedulable_for=70) for m in ("member1", "member2")}
+    nodes["member2"].add("a", cpu="16", memory="64Gi")
+    for member in nodes.values():
+        member.start()
+
+    def runs(name, total, clusters, shares):
+        t.federate(fed, namespace, name, deployment(namespace, name, {"cpu": "1"}, tolerations(namespace)), clusters=())
+        set_preference(t, namespace, name, {"targetKind": "FederatedReplicaSet", "totalReplicas": total, "clusters": clusters})
+        eventually(lambda: expect(shares_of(t.host.get(fed, namespace, name)), shares, f"shares of {name}"))
+        eventually(lambda: expect(t.env.apis["member2"].get("apps/v1/replicasets", namespace, name)["status"].get("readyReplicas"),
+                                  total, f"ready replicas of {name} in member2"))
+        expect(shares_of(t.host.get(fed, namespace, name)), shares, f"shares of {name} in the end")
+    # The first preference has caches of pods filled, and all others looked at when they are.
+    runs("first", 1, {"member2": {"weight": 1}}, {"member1": 0, "member2": 1})
+    runs("web", 4, {"member1": {"weight": 10000}, "member2": {"weight": 1}}, {"member1": 0, "member2": 4})
+
+
+class Late(Workloads):
+    """Like Workloads, before the definition of the type has reached the members."""
+
+    def __init__(self, t, members):
+        self.t, self.members = t, members
+        self.plane, self.gadgets, self.proxies = t.private(members, config=FAST, missing_in=members)
+        self.namespace = self.plane.namespace
+        self.kind = "Federated" + self.gadgets.kind
+
+    def install(self, member):
+        definition = crd(self.gadgets.group, "v1", self.gadgets.plural, self.gadgets.kind, GADGET_SCHEMA)
+        definition["spec"]["versions"][0]["subresources"]["scale"] = {
+            "specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.replicas"}
+        self.t.env.apis[member].create(k.CRDS, None, definition)
+
+
+@test(alone=True)
+def a_definition_may_reach_the_members_after_the_type_was_enabled(t):
+    """That its objects have a replica count is found out as soon as a member serves them."""
+    w = Late(t, ("member1", "member2"))
+    w.create()
+    w.prefer(4)
+    w.scheduled("False", "TypeNotEnabled")
+    for member in w.members:
+        w.install(member)
+    w.wait({"member1": 2, "member2": 2}, timeout=60)
+    w.run()
+    w.prefer(4, clusters={"member1": {"weight": 1}}, rebalance=True)
+    w.wait({"member1": 4, "member2": 0})

@@ -3,6 +3,7 @@ import contextlib
 
 from harness import FDEPLOY, FNS, expect, eventually, k, stays, test
 from nodes import PODS, Nodes, time_text, tolerations
+from refusals import refuse_status
 from test_fights import metrics
 from test_hostile import VALUES
 from test_scheduling import FAST, REPLICAS, RSP, Workloads, condition, deployment, set_preference, shares_of
@@ -208,6 +209,79 @@ def a_type_with_a_replica_count_of_its_own_is_scheduled(t):
     w.wait({"member1": 5, "member2": 5})
 
 
+@test(alone=True)
+def few_at_once_move_also_when_nothing_tells_what_is_ready(t):
+    """Objects with a scale sub-resource need not have status.readyReplicas: what they have then is the count that it names."""
+    w = Sized(t, ("member1", "member2", "member3"), status="observed", proxied=("member3",))
+    w.create()
+    w.prefer(6, failover={"after": "1s", "returnAfter": "1s", "maxMoved": 2})
+    w.wait({"member1": 2, "member2": 2, "member3": 2})
+    w.run()
+    w.proxies["member3"].refuse()
+    eventually(lambda: expect(w.shares().get("member3", 0), 0, "replicas that are left to the lost cluster"))
+
+
+# ---- nothing is lost
+
+@test(alone=True)
+def what_runs_stays_where_it_cannot_be_judged(t):
+    """A workload that runs gets its first preference by room, and a namespace-scoped control plane sees no nodes: nothing leaves."""
+    w = Workloads(t, members=MEMBERS)
+    w.create("listed", clusters=MEMBERS)
+    w.create("selected", clusters=None, selector={})
+    uids = {}
+    for name in ("listed", "selected"):
+        for member in MEMBERS:
+            def there(member=member, name=name):
+                return (w.gadgets.in_member(member, name) or expect(None, {}, f"{name} in {member}"))["metadata"]["uid"]
+            uids[name, member] = eventually(there)
+    for name in ("listed", "selected"):
+        w.prefer(2, name=name, strategy="FreeResources")
+        decided(t, w.namespace, name)
+        expect(set(w.shares(name)), set(MEMBERS), f"clusters of {name}")
+    stays(lambda: expect({(n, m): w.gadgets.in_member(m, n)["metadata"]["uid"] for n, m in uids}, uids, "objects in the members"), 2)
+
+
+@test(alone=True)
+def what_was_before_a_loss_is_stored_before_anything_moves(t):
+    """A process that ends between the two writes must not have moved what it does not know any more."""
+    w = Workloads(t, members=("member1", "member2", "member3"), proxied=("member3",))
+    w.create()
+    w.prefer(9, failover={"after": "1s", "returnAfter": "1s"})
+    w.wait({"member1": 3, "member2": 3, "member3": 3})
+    w.run()
+    w.scheduled("True", "Scheduled")
+    refusal = refuse_status(t, t.host, RSP, w.namespace, "web")
+    w.proxies["member3"].refuse()
+    w.plane.controller.wait_log("cannot write its status")
+    expect(w.shares(), {"member1": 3, "member2": 3, "member3": 3}, "shares while their memory cannot be written")
+    refusal.end()
+    eventually(lambda: expect(sorted(w.shares()), ["member1", "member2"], "clusters without member3"))
+    expect({c["name"]: (c["replicas"], c.get("lost", False)) for c in w.preference()["status"]["beforeLoss"]},
+           {"member1": (3, False), "member2": (3, False), "member3": (3, True)}, "memory of the shares before")
+    w.run()
+    w.plane.controller.kill()
+    w.plane.start(arguments=("-v", "2"))
+    w.proxies["member3"].pass_on()
+    w.wait({"member1": 3, "member2": 3, "member3": 3})
+
+
+@test(alone=True)
+def an_object_made_anew_gets_its_numbers_back(t):
+    """Tools apply the object again as it was in their files: nothing moves for that, not even while a cluster is not ready."""
+    w = Workloads(t, members=MEMBERS, proxied=("member2",), config={**FAST, "controllerDuration": {
+        "availableDelay": "1s", "unavailableDelay": "60s"}})
+    w.create()
+    w.prefer(6)
+    w.wait({"member1": 3, "member2": 3})
+    w.run()
+    w.scheduled("True", "Scheduled")
+    w.proxies["member2"].refuse()
+    eventually(lambda: expect(k.condition(w.plane.cluster("member2"), "Offline").get("status"), "True", "offline"))
+    t.edit(w.gadgets.fed, w.namespace, "web", lambda obj: (obj["spec"]["placement"].pop("clusters"), obj["spec"].pop("overrides")))
+    w.wait({"member1": 3, "member2": 3})
+
+
 # ---- the definition of preferences is another one
 
 def set_definition(t, spec):
@@ -400,6 +474,7 @@ def a_status_that_somebody_spoiled_heals(t):
         t.host.patch(RSP, w.namespace, "web", {"status": status}, "status")
         w.prefer(6 + 2 * number)
         w.wait({"member1": 3 + number, "member2": 3 + number})
+        eventually(lambda: expect([type(c) for c in w.preference()["status"]["conditions"]][:2], [dict, dict], "kinds of conditions"))
         w.scheduled("True", "Scheduled", f"{6 + 2 * number} of {6 + 2 * number}")
 
 

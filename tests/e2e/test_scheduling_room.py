@@ -1,7 +1,7 @@
 """Scheduling where pods are: those that cannot be scheduled, and shares by free resources, with nodes and a stand-in for the kubelet."""
 from harness import FDEPLOY, SYSTEM, eventually, expect, k, stays, test
-from nodes import Nodes, tolerations
-from test_scheduling import RSP, condition, deployment, set_preference, shares_of
+from nodes import PODS, Nodes, tolerations
+from test_scheduling import RSP, Workloads, condition, deployment, set_preference, shares_of
 
 MEMBERS = ("member1", "member2")
 
@@ -141,3 +141,72 @@ def the_room_of_a_cluster_is_published(t):
     s.nodes["member1"].remove("a")
     eventually(lambda: expect((resources().get("allocatable") or {}).get(gpu), None, "GPUs without the node"), 40)
     eventually(lambda: expect(k.condition(t.host.get(k.KFC, SYSTEM, "member1"), "Ready").get("status"), "True", "still ready"))
+
+
+@test()
+def what_pods_use_counts_when_their_node_comes_later(t):
+    """Of a resource that only the node brings; the odd resources that pods ask for leave room for those of nodes."""
+    s = Scene(t, (0, 0), start=False)
+    gpu = f"{s.namespace}.example.com/gpu"
+    template = deployment(s.namespace, "web", {gpu: "1"}, tolerations(s.namespace))
+    template["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"] = {gpu: "1"}
+    t.federate(FDEPLOY, s.namespace, "web", template, clusters=())
+    s.prefer(20, strategy="FreeResources", clusters={"member1": {"weight": 1}})
+    asked = {gpu: "3", **{f"{s.namespace}.example.com/odd{i}": "1" for i in range(16)}}
+    pod = {"metadata": {"name": "other"}, "spec": {"nodeName": f"{s.namespace}-a", "containers": [
+        {"name": "c", "image": "nginx:1.25", "resources": {"limits": asked, "requests": asked}}]}}
+    eventually(lambda: t.env.apis["member1"].create(PODS, s.namespace, pod))
+    eventually(lambda: expect(condition(t.host.get(RSP, s.namespace, "web"), "Scheduled")[1:],
+                              ("InsufficientResources", "20 of 20 replicas fit in no cluster"), "condition Scheduled"))
+    s.nodes["member1"].add("a", cpu="64", memory="64Gi", **{gpu: "8"})
+    eventually(lambda: expect(s.shares()["member1"], 5, "share of member1"))
+    t.env.apis["member1"].call("DELETE", k.path_of(PODS, s.namespace, "other"), {"gracePeriodSeconds": 0})
+    eventually(lambda: expect(s.shares()["member1"], 8, "share without the other pod"))
+
+
+@test(alone=True)
+def the_host_itself_does_not_show_that_members_can_be_reached(t):
+    """It is recognised by the KubeFedCluster that it has, and only it."""
+    w = Workloads(t, members=("host", *MEMBERS), proxied=MEMBERS)
+    w.create()
+    w.prefer(6, failover={"after": "5s", "returnAfter": "10s"})
+    shares = {"host": 2, "member1": 2, "member2": 2}
+    w.wait(shares)
+    w.run()
+    for proxy in w.proxies.values():
+        proxy.refuse()
+    w.scheduled("False", "AllClustersLost")
+    stays(lambda: expect(w.shares(), shares, "shares while all members seem lost"), 6)
+
+
+@test(alone=True)
+def an_old_definition_of_clusters_is_told_once(t):
+    """It drops what is published, without an error. Scheduling goes on."""
+    name = "kubefedclusters.core.kubefed.io"
+    t.main()
+    t.env.stop_main()
+    before = t.host.get(k.CRDS, None, name)["spec"]
+    old = t.host.get(k.CRDS, None, name)["spec"]
+    old["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"]["properties"].pop("resources")
+
+    def is_kept():
+        answer = t.host.patch(k.KFC, SYSTEM, "member1", {"status": {"resources": {"nodes": 1}}}, "status")
+        return "resources" in answer["status"]
+
+    def undo():
+        t.env.stop_main()       # It would publish nothing for ten minutes.
+        t.edit(k.CRDS, None, name, lambda obj: obj.update(spec=before))
+        eventually(lambda: expect(is_kept(), True, "the present definition is served"))
+    t.cleanup(undo)
+    t.edit(k.CRDS, None, name, lambda obj: obj.update(spec=old))
+    eventually(lambda: expect(is_kept(), False, "the old definition is served"))
+    s = Scene(t, (2, 4), start=False)
+    s.create()
+    s.prefer(3, strategy="FreeResources")
+    s.wait(1, 2)
+    controller = t.main().controller
+    controller.wait_log("resources of clusters cannot be published")
+    s.nodes["member1"].add("b", cpu="2", memory="64Gi")
+    s.prefer(9, strategy="FreeResources")
+    s.wait(4, 4)
+    stays(lambda: expect(controller.log().count("resources of clusters cannot be published"), 1, "lines about the CRD"), 1)

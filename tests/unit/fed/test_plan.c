@@ -547,6 +547,40 @@ static void only_the_count_itself(void **state)
     fed_type_config_free(type);
 }
 
+/* What scheduling takes for the replicas that are ready. */
+static void ready_replicas_of_a_type(void **state)
+{
+    static const struct {
+        bool custom;
+        const char *path, *status, *schedule;
+    } rows[] = {
+        { false, NULL, "{'readyReplicas':3,'replicas':5}", "{'ready':3}" },
+        { false, NULL, "{'replicas':5}", "{}" },
+        { false, "status.replicas", "{'replicas':5}", "{}" },
+        { true, "status.size", "{'readyReplicas':3,'size':5}", "{'ready':3}" },
+        { true, "status.size", "{'readyReplicas':0,'size':5}", "{'ready':0}" },
+        { true, "status.size", "{'size':5}", "{'ready':5}" },
+        { true, "status.pool.size", "{'pool':{'size':5}}", "{'ready':5}" },
+        { true, "status.size", "{'size':'5'}", "{}" },
+        { true, "status.size", "{}", "{}" },
+        { true, NULL, "{'size':5,'replicas':5}", "{}" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct fed_type_config *type = rows[i].custom ? make_type("example.com", "v1", "Widget", "widgets", true)
+                                                      : make_type("apps", "v1", "Deployment", "deployments", true);
+        yyjson_val *live = JF("{'metadata':{'name':'x'},'status':%s}", rows[i].status);
+        _cleanup_json_mut_ yyjson_mut_doc *out = json_mut_doc_new();
+
+        type->status_replicas_path = mem_strdup(rows[i].path);
+        fed_member_project(type, false, live, out);
+        fed_member_project_schedule(type, live, out);
+        assert_json(json_get(keep(json_freeze(out)), "schedule"), rows[i].schedule);
+        fed_type_config_free(type);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -569,6 +603,7 @@ int main(void)
         cmocka_unit_test(scaled_without_retention),
         cmocka_unit_test(content_is_all_but_the_count),
         cmocka_unit_test(only_the_count_itself),
+        cmocka_unit_test(ready_replicas_of_a_type),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -121,6 +121,9 @@ static const struct row derived[] = {
     { n, 5, "A m9 M2 w1", "A", "-", "-", "A5", "-", "" },
     { n, 20, "A m9 M2 w1; B w1", "A B", "-", "-", "A2 B18", "-", "" },
     { n, 20, "A m9 M2 w0", "A", "-", "-", "A9", "-", "" },
+    { n, 20, "A m9 M2 w0; B w1", "A B", "-", "-", "A2 B18", "-", "" },
+    { n, 20, "A m9 M2 w0; B w1 M5", "A B", "-", "-", "A2 B5", "-", "" },
+    { n, 20, "A m9 M12 w0; B w1", "A B", "A11", "-", "A11 B9", "-", "" },
     /* Capacity below 0: the plan is, too, and the others get more. */
     { y, 10, "* w1", "A B", "-", "A-4", "A-4 B14", "A7", "" },
     /* What runs counts only in addition to the minimum, and within the maximum and the capacity. */
@@ -283,7 +286,7 @@ static void realistic_keys(void **state)
 static void corners_of_the_pseudo_code(void **state)
 {
     (void)state;
-    check_rows(derived, ARRAY_SIZE(derived), 12);
+    check_rows(derived, ARRAY_SIZE(derived), 15);
 }
 
 static void hashes(void **state)

@@ -1,4 +1,4 @@
-/* Pods as scheduling counts them: U-32, Q-39, groups. */
+/* Pods as scheduling counts them: U-32, Q-39, those at their end, groups. */
 #include "fed/pods.h"
 
 #include "fed_test.h"
@@ -12,6 +12,12 @@
 #define UNSCHEDULABLE(since)                                                                                           \
     "{'status':{'phase':'Pending','conditions':[{'type':'PodScheduled','status':'False','reason':'Unschedulable',"     \
     "'lastTransitionTime':'" since "'}]}}"
+#define ENDING(pod) "{'metadata':{'deletionTimestamp':'" JUST_NOW "'}," pod
+#define ENDING_RUNNING                                                                                                 \
+    ENDING("'spec':{'nodeName':'n'},'status':{'phase':'Running','conditions':[{'type':'Ready','status':'True'}]}}")
+#define ENDING_UNSCHEDULABLE                                                                                           \
+    ENDING("'status':{'phase':'Pending','conditions':[{'type':'PodScheduled','status':'False',"                        \
+           "'reason':'Unschedulable','lastTransitionTime':'" LONG_AGO "'}]}}")
 
 static void change(struct fed_pod_group *g, const char *live, bool must_be_ready, bool added)
 {
@@ -96,11 +102,69 @@ static void a_group_forgets_what_leaves(void **state)
     fed_pod_group_done(&g);
 }
 
+/* 10 replicas: 4 pods that go hide none of the 4 that found no room. They use their nodes until they are gone. */
+static void pods_at_their_end_hide_nothing(void **state)
+{
+    const char *pods[14];
+    struct fed_pod_counts c;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(pods); i++)
+        pods[i] = i < 6 ? RUNNING("True") : i < 10 ? UNSCHEDULABLE(LONG_AGO) : ENDING_RUNNING;
+    c = count(pods, ARRAY_SIZE(pods), true);
+    assert_int_equal(c.total, 10);
+    assert_int_equal(c.unschedulable, 4);
+    assert_int_equal(c.running, 10);
+    assert_int_equal(c.bound, 10);
+}
+
+static void pods_at_their_end_need_no_room(void **state)
+{
+    static const char *const pods[] = { ENDING_UNSCHEDULABLE };
+    struct fed_pod_counts c = count(pods, ARRAY_SIZE(pods), true);
+
+    (void)state;
+    assert_int_equal(c.total + c.running + c.bound + c.unschedulable + c.waiting, 0);
+}
+
+/* They leave as they came, and a group that has no other pods is not empty. */
+static void pods_at_their_end_leave_a_group(void **state)
+{
+    static const char *const pods[] = { ENDING_RUNNING, ENDING_UNSCHEDULABLE, RUNNING("True"),
+                                        UNSCHEDULABLE(LONG_AGO) };
+    struct fed_pod_group g = { 0 };
+    struct fed_pod_counts c = { 0 };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(pods); i++)
+        change(&g, pods[i], true, true);
+    assert_int_equal(g.total, 4);
+    change(&g, RUNNING("True"), true, false);
+    change(&g, UNSCHEDULABLE(LONG_AGO), true, false);
+    assert_int_equal(g.total, 2);
+    fed_pod_group_count(&g, NOW, &c);
+    assert_int_equal(c.total + c.unschedulable, 0);
+    assert_int_equal(c.running, 1);
+    change(&g, ENDING_RUNNING, true, false);
+    change(&g, ENDING_UNSCHEDULABLE, true, false);
+    assert_int_equal(g.total + g.running + g.bound + (int64_t)g.n, 0);
+    c = (struct fed_pod_counts){ 0 };
+    fed_pod_group_count(&g, NOW, &c);
+    assert_int_equal(c.total + c.running + c.bound + c.unschedulable + c.waiting, 0);
+    fed_pod_group_done(&g);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(as_in_kubefed), cmocka_unit_test(only_ready_pods_run),
-                                        cmocka_unit_test(the_minute_is_exact),
-                                        cmocka_unit_test(a_group_forgets_what_leaves) };
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(as_in_kubefed),
+        cmocka_unit_test(only_ready_pods_run),
+        cmocka_unit_test(the_minute_is_exact),
+        cmocka_unit_test(a_group_forgets_what_leaves),
+        cmocka_unit_test(pods_at_their_end_hide_nothing),
+        cmocka_unit_test(pods_at_their_end_need_no_room),
+        cmocka_unit_test(pods_at_their_end_leave_a_group),
+    };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

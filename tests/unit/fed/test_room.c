@@ -205,6 +205,182 @@ static void the_status_sums_ready_nodes(void **state)
     fed_room_free(r);
 }
 
+/* Whatever was added goes away again with its pod: a sum that has reached a limit would forget the others. */
+static void what_comes_and_goes_leaves_nothing(void **state)
+{
+    static const char *const huge[] = { "9223372036854775807", "9223372036854775807", "99999999999999999999", "8Ei" };
+    struct fed_room *r = fed_room_new();
+    struct fed_amounts usual, requests[ARRAY_SIZE(huge)];
+
+    (void)state;
+    set_node(r, "n1", NODE("", "", "'cpu':'4','memory':'10Gi','pods':'10'"));
+    fed_room_request(r, J("{'containers':[{'resources':{'requests':{'memory':'10Gi'}}}]}"), &usual);
+    fed_room_use(r, STR("n1"), &usual, 1);
+    for (size_t i = 0; i < ARRAY_SIZE(huge); i++) {
+        fed_room_request(r,
+                         JF("{'containers':[{'resources':{'requests':{'memory':'%s','cpu':'%s'}}}]}", huge[i], huge[i]),
+                         &requests[i]);
+        fed_room_use(r, STR("n1"), &requests[i], 1);
+    }
+    assert_int_equal(fits(r, "{" CPU1 "}"), 0);
+    for (size_t i = 0; i < ARRAY_SIZE(huge); i++)
+        fed_room_use(r, STR("n1"), &requests[i], -1);
+    assert_int_equal(fits(r, "{'containers':[{'resources':{'requests':{'memory':'1Gi'}}}]}"), 0);
+    assert_int_equal(fits(r, "{" CPU1 "}"), 4);
+    fed_room_use(r, STR("n1"), &usual, -1);
+    assert_int_equal(fits(r, "{'containers':[{'resources':{'requests':{'memory':'1Gi'}}}]}"), 10);
+    fed_room_free(r);
+}
+
+#define GPU1 "{'containers':[{'resources':{'limits':{'example.com/gpu':'1'}}}]}"
+#define TWELVE(amount)                                                                                                 \
+    "'j/1':'" amount "','j/2':'" amount "','j/3':'" amount "','j/4':'" amount "','j/5':'" amount "','j/6':'" amount    \
+    "','j/7':'" amount "','j/8':'" amount "','j/9':'" amount "','j/10':'" amount "','j/11':'" amount                   \
+    "','j/12':'" amount "'"
+
+/* Only what nodes have takes one of the few places of resources. */
+static void pods_and_zeros_take_no_places(void **state)
+{
+    struct fed_room *r = fed_room_new();
+    struct fed_amounts junk;
+
+    (void)state;
+    fed_room_request(r, J("{'containers':[{'resources':{'requests':{" TWELVE("1") "}}}]}"), &junk);
+    fed_room_use(r, STR("n1"), &junk, 1);
+    set_node(r, "n0", NODE("", "", "'cpu':'4','pods':'10'," TWELVE("0")));
+    set_node(r, "n1", NODE("", "", "'cpu':'4','pods':'10','example.com/gpu':'8'"));
+    assert_int_equal(fits(r, GPU1), 8);
+    fed_room_use(r, STR("n1"), &junk, -1);
+    assert_int_equal(fits(r, GPU1), 8);
+    fed_room_free(r);
+}
+
+static yyjson_val *pod_request(const char *spec)
+{
+    _cleanup_json_mut_ yyjson_mut_doc *out = json_mut_doc_new();
+
+    fed_pod_project_request(J(spec), out);
+    return keep(json_freeze(out));
+}
+
+static void use(struct fed_room *r, const char *node, yyjson_val *projection, int sign)
+{
+    struct fed_amounts request;
+
+    fed_room_read_request(r, projection, &request);
+    fed_room_use(r, str_of(node), &request, sign);
+}
+
+static void a_pod_keeps_what_it_asks_for_by_name(void **state)
+{
+    static const struct {
+        const char *spec, *kept;
+    } cases[] = {
+        { "{}", "{'request':[0,0,1]}" },
+        { "{'containers':[{'resources':{'requests':{'cpu':'1','memory':'1Ki','ephemeral-storage':'7','pods':'9'}}}]}",
+          "{'request':[1000,1024,1,7]}" },
+        { "{'containers':[{'resources':{'requests':{'x/y':'2','x/z':'0'}}},{'resources':{'limits':{'x/y':'1'}}}],"
+          "'initContainers':[{'resources':{'requests':{'x/y':'2'}}}]}",
+          "{'request':[0,0,1],'extended':{'x/y':3}}" },
+        { "{'containers':[{'resources':{'requests':{'x/y':'1'}}}],'initContainers':["
+          "{'restartPolicy':'Always','resources':{'requests':{'x/y':'1'}}},{'resources':{'requests':{'x/y':'5'}}}],"
+          "'overhead':{'x/y':'1'}}",
+          "{'request':[0,0,1],'extended':{'x/y':7}}" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+        assert_json(pod_request(cases[i].spec), cases[i].kept);
+}
+
+/* Pods are often known before the nodes that have what they ask for. */
+static void a_new_place_asks_for_the_pods_anew(void **state)
+{
+    struct fed_room *r = fed_room_new();
+    yyjson_val *pod = pod_request("{'containers':[{'resources':{'limits':{'example.com/gpu':'3','cpu':'1'}}}]}");
+    _cleanup_json_mut_ yyjson_mut_doc *out = json_mut_doc_new();
+    yyjson_val *node;
+
+    (void)state;
+    use(r, "n1", pod, 1);
+    use(r, "unknown", pod, 1);
+    fed_node_project(J(NODE("", "", "'cpu':'4','pods':'10','example.com/gpu':'8'")), out);
+    node = keep(json_freeze(out));
+    assert_true(fed_room_set_node(r, STR("n1"), node));
+    fed_room_forget_use(r);
+    assert_int_equal(fits(r, "{" CPU1 "}"), 4);
+    use(r, "n1", pod, 1);
+    use(r, "unknown", pod, 1);
+    assert_int_equal(fits(r, GPU1), 5);
+    assert_int_equal(fits(r, "{" CPU1 "}"), 3);
+    assert_false(fed_room_set_node(r, STR("n2"), node));
+    fed_room_remove_node(r, STR("n2"));
+    fed_room_remove_node(r, STR("n1"));
+    assert_false(fed_room_set_node(r, STR("n1"), node));
+    assert_int_equal(fits(r, GPU1), 5); /* its pods stayed */
+    use(r, "n1", pod, -1);
+    assert_int_equal(fits(r, GPU1), 8);
+    use(r, "unknown", pod, -1);
+    assert_false(fed_room_set_node(r, STR("unknown"), node));
+    assert_int_equal(fits(r, GPU1), 16);
+    fed_room_free(r);
+}
+
+/* Each node is held against each term: what is longer than any honest template is not looked at. */
+static void long_templates_are_not_matched(void **state)
+{
+    static const char *const parts[][2] = {
+        { "{'nodeSelector':{'z':'", "'}}" },
+        { "{'tolerations':[{'key':'", "'}]}" },
+        { "{'affinity':{'nodeAffinity':{'requiredDuringSchedulingIgnoredDuringExecution':{'nodeSelectorTerms':["
+          "{'matchExpressions':[{'operator':'Exists','key':'",
+          "'}]}]}}}}" },
+        { "{'affinity':{'podAffinity':'", "'}}" },
+        { "{'containers':['", "']}" },
+    };
+    char filling[FED_MATCHING_MAX];
+    struct fed_room *r = fed_room_new();
+
+    (void)state;
+    memset(filling, 'a', sizeof(filling));
+    filling[sizeof(filling) - 1] = '\0';
+    for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+        for (int is_long = 0; is_long < 2; is_long++) {
+            _cleanup_free_ char *spec = mem_printf("%s%s%s", parts[i][0], is_long ? filling : filling + 1000,
+                                                   parts[i][1]);
+            struct fed_demand *d = fed_demand_new(r, J(spec));
+
+            assert_int_equal(d == NULL, is_long && i < 3);
+            fed_demand_free(d);
+        }
+    fed_room_free(r);
+}
+
+static void a_promise_that_shrinks_says_so(void **state)
+{
+    struct fed_room *r = fed_room_new();
+    struct fed_demand *d = fed_demand_new(r, J("{" CPU1 "}")),
+                      *more = fed_demand_new(r, J("{'containers':[{'resources':{'requests':{'cpu':'2'}}}]}"));
+
+    (void)state;
+    set_node(r, "n1", NODE("", "", "'cpu':'6','pods':'10'"));
+    assert_false(fed_room_promise(r, STR("a/a"), NULL, 0));
+    assert_false(fed_room_promise(r, STR("a/a"), d, 3));
+    assert_false(fed_room_promise(r, STR("a/a"), d, 3));
+    assert_false(fed_room_promise(r, STR("a/a"), d, 4));
+    assert_true(fed_room_promise(r, STR("a/a"), d, 2));
+    fed_room_fulfil(r, STR("a/a"), STR("n1")); /* a pod has it now */
+    assert_false(fed_room_promise(r, STR("a/a"), d, 1));
+    assert_true(fed_room_promise(r, STR("a/a"), NULL, 0));
+    assert_false(fed_room_promise(r, STR("a/a"), d, 4));
+    assert_true(fed_room_promise(r, STR("a/a"), more, 2)); /* as many CPUs, fewer pods */
+    assert_false(fed_room_promise(r, STR("a/b"), d, 9));
+    assert_true(fed_room_promise(r, STR("a/b"), d, 0));
+    fed_demand_free(d);
+    fed_demand_free(more);
+    fed_room_free(r);
+}
+
 /* Everything that fits is promised, one workload after the other: no node is ever promised more than it has. What a node has left
  * is asked for with the smallest demand there is. */
 static void promises_never_exceed_a_node(void **state)
@@ -252,6 +428,12 @@ int main(void)
         cmocka_unit_test(node_affinity),
         cmocka_unit_test(pods_and_promises_take_room),
         cmocka_unit_test(the_status_sums_ready_nodes),
+        cmocka_unit_test(what_comes_and_goes_leaves_nothing),
+        cmocka_unit_test(pods_and_zeros_take_no_places),
+        cmocka_unit_test(a_pod_keeps_what_it_asks_for_by_name),
+        cmocka_unit_test(a_new_place_asks_for_the_pods_anew),
+        cmocka_unit_test(long_templates_are_not_matched),
+        cmocka_unit_test(a_promise_that_shrinks_says_so),
         cmocka_unit_test(promises_never_exceed_a_node),
     };
 

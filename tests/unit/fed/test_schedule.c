@@ -95,6 +95,7 @@ static bool carry_out(struct world *w, const struct fed_schedule *s)
             c->has_before = true;
             c->before = c->previous;
         }
+        c->was_lost = share->lost;
         if (s->forget_before)
             c->has_before = false;
         c->has_previous = c->has_given = share->placed;
@@ -284,6 +285,170 @@ static void no_more_move_at_once_than_allowed(void **state)
     world_done(&w);
 }
 
+static void lose(struct world *w, size_t i)
+{
+    turn(&w->c[i], false, 9999);
+}
+
+/* A cluster is lost while the one that was lost before is just back: its replicas must not go before somebody takes them. */
+static void two_that_are_lost_in_turn_leave_no_gap(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_init(&w, 2, "'totalReplicas':10,'failover':{'after':'5m','returnAfter':'10m'}");
+    rest(&w);
+    turn(&w.c[1], false, 300);
+    rest(&w);
+    assert_shares(&w, 10, -1);
+    turn(&w.c[1], true, 240);
+    turn(&w.c[0], false, 300);
+    assert_int_equal(outcome(&w), FED_SCHEDULE_ALL_LOST);
+    turn(&w.c[1], true, 360); /* better back for a moment than nothing */
+    assert_true(step(&w));
+    assert_shares(&w, -1, 10);
+    turn(&w.c[0], true, 600);
+    rest(&w);
+    assert_shares(&w, 5, 5);
+    world_done(&w);
+}
+
+static void what_nobody_takes_stays_in_a_lost_cluster(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_init(&w, 2, "'totalReplicas':10,'clusters':{'c1':{'weight':1,'maxReplicas':7},'c2':{'weight':1}}");
+    rest(&w);
+    assert_shares(&w, 5, 5);
+    lose(&w, 1);
+    rest(&w);
+    assert_shares(&w, 7, 3);
+    look_at_room(&w);
+    _cleanup_free_ struct fed_schedule *s = fed_schedule_make(&w.in);
+    assert_int_equal(s->stranded, 3);
+    world_prefer(&w, "'totalReplicas':10,'clusters':{'c1':{'weight':1}}"); /* given up by its owner */
+    rest(&w);
+    assert_shares(&w, 10, -1);
+    world_done(&w);
+}
+
+static void replicas_that_do_not_run_hold_nothing_up(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_init(&w, 3, "'totalReplicas':12,'failover':{'maxMoved':2}");
+    rest(&w);
+    w.holds[0] = 4;
+    lose(&w, 2);
+    rest(&w); /* what c1 is given does not run there, and goes on to c2 */
+    assert_shares(&w, 4, 8, -1);
+    world_done(&w);
+    world_init(&w, 3, "'totalReplicas':12,'failover':{'maxMoved':'25%'}");
+    rest(&w);
+    w.c[0].ready_replicas = w.c[0].pods.running = 1; /* three crash there all the time: nobody moved them */
+    lose(&w, 2);
+    assert_true(step(&w));
+    assert_shares(&w, 5, 6, 1);
+    world_done(&w);
+}
+
+static void arrivals_are_shared(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_init(&w, 3, "'totalReplicas':30,'failover':{'maxMoved':4}");
+    rest(&w);
+    assert_shares(&w, 10, 10, 10);
+    lose(&w, 2);
+    step(&w);
+    assert_shares(&w, 12, 12, 6);
+    world_done(&w);
+}
+
+/* While a cluster is lost the others are left alone, however little room they have. */
+static void a_loss_makes_nothing_else_wander(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_init(&w, 3, "'totalReplicas':12,'failover':{'maxMoved':'25%'}");
+    rest(&w);
+    w.holds[0] = 4;
+    lose(&w, 2);
+    rest(&w);
+    for (int i = 0; i < 5; i++) {
+        world_run(&w);
+        assert_false(step(&w));
+    }
+    assert_shares(&w, 4, 8, -1);
+    turn(&w.c[2], true, 9999);
+    rest(&w);
+    assert_shares(&w, 4, 4, 4);
+    world_done(&w);
+}
+
+static void a_smaller_total_during_a_loss_is_shared_afterwards(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_init(&w, 2, "'totalReplicas':30,'failover':{}");
+    rest(&w);
+    lose(&w, 0);
+    rest(&w);
+    assert_shares(&w, -1, 30);
+    world_prefer(&w, "'totalReplicas':12,'failover':{}");
+    rest(&w);
+    assert_shares(&w, -1, 12);
+    turn(&w.c[0], true, 9999);
+    rest(&w);
+    assert_shares(&w, 6, 6);
+    world_done(&w);
+}
+
+static void a_lost_cluster_that_is_taken_out_is_forgotten(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_init(&w, 3, "'totalReplicas':30,'failover':{}");
+    rest(&w);
+    lose(&w, 2);
+    rest(&w);
+    assert_shares(&w, 15, 15, -1);
+    assert_true(w.c[0].has_before && w.c[2].was_lost);
+    world_prefer(&w, "'totalReplicas':30,'failover':{},'clusters':{'c1':{'weight':1},'c2':{'weight':1}}");
+    rest(&w);
+    assert_shares(&w, 15, 15, -1);
+    assert_false(w.c[0].has_before || w.c[2].was_lost);
+    world_done(&w);
+}
+
+/* It came back before all of its replicas had left: time alone decides when it gets the others again. */
+static void a_half_lost_cluster_is_looked_at_again(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_init(&w, 3, "'totalReplicas':9,'failover':{'maxMoved':1,'returnAfter':'10m'}");
+    rest(&w);
+    lose(&w, 2);
+    step(&w);
+    assert_int_equal(w.c[2].previous, 2);
+    turn(&w.c[2], true, 30);
+    world_run(&w);
+    assert_false(step(&w));
+    _cleanup_free_ struct fed_schedule *s = fed_schedule_make(&w.in);
+    assert_int_equal(s->recheck_s, 570);
+    turn(&w.c[2], true, 600);
+    rest(&w);
+    assert_shares(&w, 3, 3, 3);
+    world_done(&w);
+}
+
 /* --- KubeFed's observations --- */
 
 static void unschedulable_pods_limit_a_cluster(void **state)
@@ -358,6 +523,46 @@ static void what_cannot_be_seen_keeps_its_share(void **state)
 /* --- room --- */
 
 #define ROOM "'strategy':'FreeResources'"
+
+/* Neither a moment of silence nor nodes that cannot be seen take replicas away, also where others have more room. */
+static void what_cannot_be_judged_keeps_its_share(void **state)
+{
+    struct world w;
+
+    (void)state;
+    for (int silent = 0; silent < 2; silent++) {
+        world_init(&w, 2, "'totalReplicas':20,'rebalance':true," ROOM);
+        w.holds[0] = w.holds[1] = 100;
+        rest(&w);
+        assert_shares(&w, 10, 10);
+        w.c[0].ready = !silent;
+        w.c[0].observed = silent;
+        w.c[0].since_s = silent ? 1 : 9999;
+        assert_false(step(&w));
+        assert_shares(&w, 10, 10);
+        world_prefer(&w, "'totalReplicas':6,'rebalance':true," ROOM);
+        rest(&w);
+        assert_shares(&w, 6, 0);
+        world_done(&w);
+    }
+}
+
+/* A workload that runs everywhere gets a preference, and what the clusters have cannot be seen yet: nothing is taken away. */
+static void what_runs_before_the_first_schedule_stays(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_init(&w, 3, "'totalReplicas':9," ROOM);
+    for (size_t i = 0; i < 3; i++) {
+        w.c[i].has_previous = w.c[i].has_object = true;
+        w.c[i].previous = w.c[i].replicas = w.c[i].ready_replicas = 3;
+        w.c[i].observed = false;
+    }
+    assert_false(step(&w));
+    assert_shares(&w, 3, 3, 3);
+    world_done(&w);
+}
 
 static void shares_follow_room(void **state)
 {
@@ -440,7 +645,7 @@ static void happen(struct world *w)
 {
     struct fed_schedule_cluster *c = &w->c[rand_below(w->n)];
 
-    switch (rand_below(6)) {
+    switch (rand_below(10)) {
     case 0: turn(c, !c->ready, 0); break;
     case 1:
     case 2:
@@ -449,15 +654,47 @@ static void happen(struct world *w)
         break;
     case 3: w->holds[rand_below(w->n)] = (int64_t)rand_below(40); break;
     case 4: world_run(w); break;
+    case 5: c->observed = !c->observed || rand_below(2); break;
+    case 6: c->selected = !c->selected || rand_below(3) > 0; break;
+    case 7: c->has_given = c->has_given && rand_below(2); break; /* the status was lost */
     default:
         if (rand_below(8) == 0)
             prefer_at_random(w);
     }
 }
 
+/* What is lost gives up only what others take, and what cannot be judged nothing. */
+static void check_what_stays(const struct world *w, const struct fed_schedule *s)
+{
+    int64_t placed = 0, had = 0, frozen = 0;
+
+    for (size_t i = 0; i < w->n; i++) {
+        enum fed_schedule_role role = s->shares[i].role;
+        int64_t has = w->c[i].has_previous ? w->c[i].previous : 0;
+
+        placed += s->shares[i].replicas;
+        had += has;
+        if (role == FED_ROLE_HELD || role == FED_ROLE_UNSEEN || role == FED_ROLE_RETURNING)
+            frozen += has;
+    }
+    for (size_t i = 0; i < w->n; i++) {
+        const struct fed_schedule_share *share = &s->shares[i];
+        int64_t has = w->c[i].has_previous ? w->c[i].previous : 0;
+        bool wanted = fed_preference_for(w->pref, w->c[i].name);
+
+        if (share->max >= 0)
+            has = MIN(has, share->max);
+        if (share->role == FED_ROLE_LOST && wanted && share->replicas < has)
+            assert_true(placed >= MIN(had, w->pref->total));
+        if (frozen <= w->pref->total &&
+            (share->role == FED_ROLE_HELD || share->role == FED_ROLE_UNSEEN || share->role == FED_ROLE_RETURNING))
+            assert_true(share->replicas >= has);
+    }
+}
+
 static void check_decision(const struct world *w, const struct fed_schedule *s)
 {
-    int64_t placed = 0, had = 0, moved = 0, overflow = 0;
+    int64_t placed = 0, had = 0, moved = 0, overflow = 0, idle = 0;
     bool room = w->pref->strategy == FED_BY_FREE_RESOURCES, lost = false, before = false, any = false;
 
     for (size_t i = 0; i < w->n; i++) {
@@ -468,6 +705,8 @@ static void check_decision(const struct world *w, const struct fed_schedule *s)
         any |= w->c[i].has_previous;
         moved += MAX((w->c[i].has_previous ? w->c[i].previous : 0) - share->replicas, (int64_t)0);
         overflow += share->overflow;
+        if (share->role != FED_ROLE_LOST && w->c[i].has_previous)
+            idle += MAX(w->c[i].previous - (w->c[i].ready ? w->c[i].ready_replicas : 0), (int64_t)0);
         lost |= share->role == FED_ROLE_LOST && w->c[i].has_previous;
         before |= w->c[i].has_before;
         assert_true(share->replicas >= 0 && (share->placed || share->replicas == 0));
@@ -477,20 +716,28 @@ static void check_decision(const struct world *w, const struct fed_schedule *s)
     }
     assert_true(placed - overflow <= w->pref->total || (w->pref->has_failover && placed <= MAX(had, w->pref->total)));
     if (w->pref->has_failover && any && (lost || before))
-        assert_true(moved <= fed_share_of(w->pref->max_moved, w->pref->total) + MAX(had - w->pref->total, (int64_t)0) ||
-                    moved - MAX(had - placed, (int64_t)0) <= fed_share_of(w->pref->max_moved, w->pref->total));
+        assert_true(moved - idle <= fed_share_of(w->pref->max_moved, w->pref->total) + MAX(had - placed, (int64_t)0));
+    check_what_stays(w, s);
 }
 
+/* Time passes, and nothing happens any more. Some clusters may stay lost, or full when scheduling goes by room: by weight full
+ * clusters may exchange replicas for ever, as in KubeFed. */
 static void come_to_rest(struct world *w)
 {
+    bool room = w->pref->strategy == FED_BY_FREE_RESOURCES;
+
     for (size_t i = 0; i < w->n; i++) {
-        turn(&w->c[i], true, 9999);
-        w->holds[i] = 50;
+        turn(&w->c[i], i == 0 || rand_below(4) > 0, 9999);
+        w->c[i].observed = w->c[i].selected = true;
+        w->holds[i] = room && rand_below(3) == 0 ? (int64_t)rand_below(8) : 50;
     }
+    world_run(w);
     rest(w);
-    for (size_t i = 0; i < w->n; i++)
-        assert_false(w->c[i].has_before && w->pref->has_failover && w->c[i].previous < w->c[i].before &&
-                     w->c[i].replicas != w->c[i].previous);
+    look_at_room(w);
+    _cleanup_free_ struct fed_schedule *s = fed_schedule_make(&w->in);
+    assert_int_equal(s->put_off, 0);
+    if (s->outcome == FED_SCHEDULED)
+        check_what_stays(w, s);
 }
 
 static void every_world_comes_to_rest(void **state)
@@ -549,6 +796,16 @@ int main(void)
         cmocka_unit_test(all_lost_is_our_fault),
         cmocka_unit_test(a_long_return_hides_no_loss),
         cmocka_unit_test(no_more_move_at_once_than_allowed),
+        cmocka_unit_test(two_that_are_lost_in_turn_leave_no_gap),
+        cmocka_unit_test(what_nobody_takes_stays_in_a_lost_cluster),
+        cmocka_unit_test(replicas_that_do_not_run_hold_nothing_up),
+        cmocka_unit_test(arrivals_are_shared),
+        cmocka_unit_test(a_loss_makes_nothing_else_wander),
+        cmocka_unit_test(a_smaller_total_during_a_loss_is_shared_afterwards),
+        cmocka_unit_test(a_lost_cluster_that_is_taken_out_is_forgotten),
+        cmocka_unit_test(a_half_lost_cluster_is_looked_at_again),
+        cmocka_unit_test(what_cannot_be_judged_keeps_its_share),
+        cmocka_unit_test(what_runs_before_the_first_schedule_stays),
         cmocka_unit_test(unschedulable_pods_limit_a_cluster),
         cmocka_unit_test(what_was_taken_away_does_not_count_twice),
         cmocka_unit_test(pods_that_start_are_not_moved),

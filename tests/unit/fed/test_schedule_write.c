@@ -135,21 +135,56 @@ static void overrides_that_cannot_be_used_are_refused(void **state)
 
 static void what_an_object_says_now(void **state)
 {
-    yyjson_val *o = J("{'spec':{'placement':{'clusters':[{'name':'c1'},{'name':'c2'}]},'overrides':["
+    yyjson_val *o = J("{'spec':{'template':{'spec':{'replicas':7,'pool':{'size':5}}},"
+                      "'placement':{'clusters':[{'name':'c1'},{'name':'c2'}],'clusterSelector':{}},'overrides':["
                       "{'clusterName':'c1','clusterOverrides':[{'path':'/spec/replicas','value':4}]},"
+                      "{'clusterName':'c2','clusterOverrides':[{'path':'/spec/replicas','value':'many'}]},"
                       "{'clusterName':'c3','clusterOverrides':[{'path':'/spec/replicas','value':4}]}]}}");
     struct fed_schedule_cluster c[] = { { .name = STR("c1") }, { .name = STR("c2") }, { .name = STR("c3") } };
 
     (void)state;
     fed_schedule_previous(o, STR("/spec/replicas"), c, ARRAY_SIZE(c));
-    assert_true(c[0].has_previous);
+    assert_true(c[0].has_previous && c[1].has_previous);
     assert_int_equal(c[0].previous, 4);
-    assert_false(c[1].has_previous);
+    assert_int_equal(c[1].previous, 7); /* of the template */
     assert_false(c[2].has_previous);
-    fed_schedule_previous(o, STR("/spec/size"), c, ARRAY_SIZE(c));
-    assert_false(c[0].has_previous);
+    fed_schedule_previous(o, STR("/spec/pool/size"), c, ARRAY_SIZE(c));
+    assert_int_equal(c[0].previous, 5);
+    fed_schedule_previous(o, STR("/spec/nothing"), c, ARRAY_SIZE(c));
+    assert_int_equal(c[0].previous, 1);
     fed_schedule_previous(o, STR("/spec/replicas"), c + 1, 1); /* others in the object than are asked for */
+    assert_true(c[1].has_previous);
+}
+
+static void a_selector_places_an_object_without_a_list(void **state)
+{
+    yyjson_val *o = J("{'spec':{'template':{'spec':{'replicas':3}},"
+                      "'placement':{'clusterSelector':{'matchLabels':{'zone':'a'}}}}}");
+    struct fed_schedule_cluster c[] = { { .name = STR("c1"), .labels = J("{'zone':'a'}") },
+                                        { .name = STR("c2"), .labels = J("{'zone':'b'}") } };
+
+    (void)state;
+    fed_schedule_previous(o, STR("/spec/replicas"), c, ARRAY_SIZE(c));
+    assert_true(c[0].has_previous);
+    assert_int_equal(c[0].previous, 3);
     assert_false(c[1].has_previous);
+}
+
+/* -5 is not the 0 that it is taken for. */
+static void numbers_out_of_range_are_written_anew(void **state)
+{
+    struct scene x = scene_of("c1=0");
+    _cleanup_buf_ struct buf out = BUF_INIT(BUF_MAX_DEFAULT);
+
+    (void)state;
+    x.in.clusters = x.clusters;
+    assert_int_equal(
+        fed_schedule_patch(&out,
+                           J("{'spec':{'placement':{'clusters':[{'name':'c1'}]},'overrides':["
+                             "{'clusterName':'c1','clusterOverrides':[{'path':'/spec/replicas','value':-5}]}]}}"),
+                           STR("/spec/replicas"), &x.in, x.s, NULL),
+        1);
+    free(x.s);
 }
 
 /* --- the preference's status --- */
@@ -200,12 +235,13 @@ static void limits_last_longer_each_time(void **state)
     rsp = status_after(J("{}"), &x, "Scheduled", NOW);
     assert_json(json_get(yyjson_arr_get_first(json_path(rsp, "status.clusters")), "limit"),
                 "{'replicas':2,'tries':1,'until':'2023-11-14T22:23:20Z'}");
-    fed_schedule_recall(rsp, NOW + 1, x.clusters, 1);
+    assert_null(status_after(rsp, &x, "Scheduled", NOW)); /* told twice: before the shares are written, and after */
+    fed_schedule_recall(rsp, 1, NOW + 1, x.clusters, 1);
     assert_true(x.clusters[0].has_limit);
     assert_int_equal(x.clusters[0].limit, 2);
     assert_int_equal(x.clusters[0].limit_left_s, 599);
     assert_null(status_after(rsp, &x, "Scheduled", NOW + 1));
-    fed_schedule_recall(rsp, NOW + 600, x.clusters, 1);
+    fed_schedule_recall(rsp, 1, NOW + 600, x.clusters, 1);
     assert_false(x.clusters[0].has_limit);
     rsp = status_after(rsp, &x, "Scheduled", NOW + 600);
     assert_json(json_get(yyjson_arr_get_first(json_path(rsp, "status.clusters")), "limit"),
@@ -229,10 +265,17 @@ static void shares_before_a_loss_are_remembered(void **state)
     x.s->keep_before = true;
     rsp = status_after(J("{}"), &x, "Scheduled", NOW);
     assert_json(json_path(rsp, "status.beforeLoss"), "[{'name':'c1','replicas':2},{'name':'c2','replicas':2}]");
-    fed_schedule_recall(rsp, NOW, x.clusters, 2);
+    fed_schedule_recall(rsp, 1, NOW, x.clusters, 2);
     assert_true(x.clusters[1].has_before);
     assert_int_equal(x.clusters[1].before, 2);
+    assert_false(x.clusters[0].was_lost);
     x.s->keep_before = false;
+    x.s->shares[1].lost = true;
+    rsp = status_after(rsp, &x, "Scheduled", NOW);
+    assert_json(json_path(rsp, "status.beforeLoss"),
+                "[{'name':'c1','replicas':2},{'name':'c2','replicas':2,'lost':true}]");
+    fed_schedule_recall(rsp, 1, NOW, x.clusters, 2);
+    assert_true(x.clusters[1].was_lost);
     assert_null(status_after(rsp, &x, "Scheduled", NOW));
     x.s->forget_before = true;
     rsp = status_after(rsp, &x, "Scheduled", NOW);
@@ -240,13 +283,53 @@ static void shares_before_a_loss_are_remembered(void **state)
     free(x.s);
 }
 
+/* Somebody made the object anew, without placement and overrides: what was given still counts, until the preference changes. */
+static void what_was_given_counts_in_an_object_made_anew(void **state)
+{
+    struct fed_schedule_cluster c[] = { { .name = STR("c1") }, { .name = STR("c2") } };
+    yyjson_val *rsp = J("{'status':{'observedGeneration':3,'clusters':[{'name':'c1','replicas':4},"
+                        "{'name':'c2','replicas':0,'limit':{}}]}}");
+
+    (void)state;
+    fed_schedule_previous(J("{'spec':{}}"), STR("/spec/replicas"), c, 2);
+    fed_schedule_recall(rsp, 3, NOW, c, 2);
+    assert_true(c[0].has_previous && c[0].has_given);
+    assert_int_equal(c[0].previous, 4);
+    assert_false(c[1].has_previous);
+    fed_schedule_previous(J("{'spec':{}}"), STR("/spec/replicas"), c, 2);
+    fed_schedule_recall(rsp, 4, NOW, c, 2);
+    assert_false(c[0].has_previous);
+}
+
+/* Before the shares are written: what would be lost with a failure in between, and no word about success. */
+static void memory_is_written_without_conditions(void **state)
+{
+    struct scene x = scene_of("c1=4");
+    struct fed_schedule_report r = { .memory_only = true, .now = NOW, .input = &x.in, .schedule = x.s };
+    _cleanup_buf_ struct buf out = BUF_INIT(BUF_MAX_DEFAULT);
+
+    (void)state;
+    x.in.clusters = x.clusters;
+    assert_true(fed_schedule_status_patch(&out, J("{}"), &r));
+    assert_json(text_val(buf_str(&out)), "{'status':{'clusters':[{'name':'c1','replicas':4}]}}");
+    free(x.s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(overrides_of_others_stay),     cmocka_unit_test(the_order_of_overrides_stays),
-        cmocka_unit_test(nothing_is_written_twice),     cmocka_unit_test(overrides_that_cannot_be_used_are_refused),
-        cmocka_unit_test(what_an_object_says_now),      cmocka_unit_test(a_status_is_written_once),
-        cmocka_unit_test(limits_last_longer_each_time), cmocka_unit_test(shares_before_a_loss_are_remembered),
+        cmocka_unit_test(overrides_of_others_stay),
+        cmocka_unit_test(the_order_of_overrides_stays),
+        cmocka_unit_test(nothing_is_written_twice),
+        cmocka_unit_test(overrides_that_cannot_be_used_are_refused),
+        cmocka_unit_test(what_an_object_says_now),
+        cmocka_unit_test(a_status_is_written_once),
+        cmocka_unit_test(a_selector_places_an_object_without_a_list),
+        cmocka_unit_test(numbers_out_of_range_are_written_anew),
+        cmocka_unit_test(what_was_given_counts_in_an_object_made_anew),
+        cmocka_unit_test(memory_is_written_without_conditions),
+        cmocka_unit_test(limits_last_longer_each_time),
+        cmocka_unit_test(shares_before_a_loss_are_remembered),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -175,6 +175,40 @@ static void replicas_paths_of_odd_definitions(void **state)
     assert_null(fed_type_replicas_path(c, J("{}")));
 }
 
+/* Version v1 of a definition with that path of the count that there is, and these properties of the status. */
+static void check_status_path(const char *path, const char *properties, const char *expected)
+{
+    _cleanup_(fed_type_config_freep) struct fed_type_config *c = make_type("example.com", "v1", "Widget", "widgets",
+                                                                           true);
+    yyjson_val *crd = JF(
+        "{'spec':{'versions':[{'name':'v2','subresources':{'scale':{'statusReplicasPath':'.status.b'}}},"
+        "{'name':'v1','subresources':{'scale':{'statusReplicasPath':'%s'}},"
+        "'schema':{'openAPIV3Schema':{'properties':{'status':{'properties':%s}}}}}]}}",
+        path, properties);
+    _cleanup_free_ char *got = fed_type_status_replicas_path(c, crd);
+
+    if (expected ? !got || strcmp(got, expected) != 0 : got != NULL)
+        fail_msg("%s with %s: %s", path, properties, got ? got : "none");
+}
+
+static void status_replicas_paths(void **state)
+{
+    _cleanup_(fed_type_config_freep) struct fed_type_config *c = make_type("example.com", "v1", "Widget", "widgets",
+                                                                           true);
+
+    (void)state;
+    check_status_path(".status.size", "{}", "status.size");
+    check_status_path(".status.pool.size", "{'size':{}}", "status.pool.size");
+    check_status_path(".status.size", "{'readyReplicas':{'type':'integer'}}", NULL);
+    check_status_path(".spec.size", "{}", NULL);
+    check_status_path("status.size", "{}", NULL);
+    check_status_path(".status.", "{}", NULL);
+    check_status_path(".status.a[0]", "{}", NULL);
+    check_status_path("", "{}", NULL);
+    assert_null(fed_type_status_replicas_path(c, NULL));
+    assert_null(fed_type_status_replicas_path(c, J("{'spec':{'versions':[{'name':'v1'}]}}")));
+}
+
 static void copies_keep_the_path(void **state)
 {
     _cleanup_(fed_type_config_freep) struct fed_type_config *c = make_type("example.com", "v1", "Widget", "widgets",
@@ -184,10 +218,14 @@ static void copies_keep_the_path(void **state)
     (void)state;
     without = fed_type_config_copy(c);
     assert_null(without->replicas_path);
+    assert_null(without->status_replicas_path);
     c->replicas_path = mem_strdup("spec.size.wanted");
+    c->status_replicas_path = mem_strdup("status.size");
     copy = fed_type_config_copy(c);
     assert_string_equal(copy->replicas_path, "spec.size.wanted");
     assert_ptr_not_equal(copy->replicas_path, c->replicas_path);
+    assert_string_equal(copy->status_replicas_path, "status.size");
+    assert_ptr_not_equal(copy->status_replicas_path, c->status_replicas_path);
     /* The FTC is the same: nothing is to be restarted. */
     assert_true(fed_type_config_equal(c, without));
 }
@@ -229,6 +267,7 @@ int main(void)
         cmocka_unit_test(status),
         cmocka_unit_test(replicas_paths),
         cmocka_unit_test(replicas_paths_of_odd_definitions),
+        cmocka_unit_test(status_replicas_paths),
         cmocka_unit_test(copies_keep_the_path),
         cmocka_unit_test(scalable_and_custom),
     };
