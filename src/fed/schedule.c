@@ -276,7 +276,7 @@ static int64_t keep_frozen(const struct scheduler *x)
 
         if (!is_frozen(x, i))
             continue;
-        if (sum > x->pref->total)
+        if (sum > MAX(x->pref->total, (int64_t)0))
             keeps = keeps * x->pref->total / sum;
         if (share->max >= 0)
             keeps = MIN(keeps, share->max);
@@ -316,7 +316,7 @@ static void divide(const struct scheduler *x, int64_t total)
         struct fed_schedule_share *share = &x->s->shares[at[k]];
 
         share->overflow = schedule_by_room(x) ? 0 : plan[k].overflow;
-        share->wanted = MAX(plan[k].plan + share->overflow, (int64_t)0);
+        share->wanted = fed_replicas(plan[k].plan + share->overflow);
         share->replicas = share->wanted;
         share->placed = true;
     }

@@ -351,6 +351,10 @@ static void replicas_that_do_not_run_hold_nothing_up(void **state)
     lose(&w, 2);
     assert_true(step(&w));
     assert_shares(&w, 5, 6, 1);
+    world_run(&w);
+    w.c[0].ready_replicas = w.c[0].pods.running = 2;
+    assert_true(step(&w));
+    assert_false(w.c[2].has_previous);
     world_done(&w);
 }
 
@@ -499,6 +503,25 @@ static void pods_that_start_are_not_moved(void **state)
     w.in.ready_runs_only = true; /* as in KubeFed */
     assert_true(step(&w));
     assert_int_equal(w.c[0].previous + w.c[1].previous, 8);
+    world_done(&w);
+}
+
+/* The total was made smaller; the pods that are too many still run. */
+static void what_is_on_its_way_out_does_not_count(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_init(&w, 2, "'totalReplicas':8");
+    rest(&w);
+    world_prefer(&w, "'totalReplicas':4,'rebalance':true");
+    assert_true(step(&w));
+    assert_shares(&w, 2, 2);
+    world_prefer(&w, "'totalReplicas':4");
+    for (size_t i = 0; i < 2; i++)
+        w.c[i].replicas = 2;
+    w.c[1].ready_replicas = w.c[1].pods.running = w.c[1].pods.total = w.c[1].pods.bound = 2;
+    assert_false(step(&w));
     world_done(&w);
 }
 
@@ -809,6 +832,7 @@ int main(void)
         cmocka_unit_test(unschedulable_pods_limit_a_cluster),
         cmocka_unit_test(what_was_taken_away_does_not_count_twice),
         cmocka_unit_test(pods_that_start_are_not_moved),
+        cmocka_unit_test(what_is_on_its_way_out_does_not_count),
         cmocka_unit_test(what_cannot_be_seen_keeps_its_share),
         cmocka_unit_test(shares_follow_room),
         cmocka_unit_test(room_respects_limits_and_weights),
