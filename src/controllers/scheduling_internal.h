@@ -84,6 +84,7 @@ struct sched_pass {
     char *patch, *patch_path; /* of the federated object, while something else is written first */
     bool not_written;         /* the shares could not be written */
     uint64_t status_hash;
+    bool says_all;                     /* it has shares and memory in it, too */
     yyjson_doc *status;                /* {"status": ...} that is being sent */
     void (*then)(struct sched_pass *); /* after what must not be forgotten was written */
 };

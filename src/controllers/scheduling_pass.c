@@ -53,6 +53,8 @@ void sched_pass_retry(struct sched_pass *p, const struct error *err)
 
 static void conclude(struct sched_pass *p)
 {
+    if (p->schedule->recheck_s > 0)
+        workqueue_add_after(p->owner->queue, str_of(p->key), (uint64_t)p->schedule->recheck_s * 1000 + 100);
     _cleanup_buf_ struct buf message = BUF_INIT(TEXT_MAX);
     const char *reason = fed_schedule_conclusion(&p->input, p->schedule, &message);
     sched_finish(p, reason, buf_take(&message, NULL));
@@ -116,7 +118,7 @@ static void write_shares(struct sched_pass *p)
     }
     p->patch = buf_take(&body, NULL);
     p->patch_path = sync_object_path(p->sync, str_of(p->key));
-    if (p->schedule->memory_first)
+    if (p->schedule->memory_first || sched_record(p->owner, str_of(p->key))->unsaid)
         sched_remember(p, send_shares);
     else
         send_shares(p);
@@ -148,8 +150,6 @@ static void decide(struct sched_pass *p)
     p->schedule = fed_schedule_make(&p->input);
     log_shares(p);
     doubt(p);
-    if (p->schedule->recheck_s > 0)
-        workqueue_add_after(p->owner->queue, str_of(p->key), (uint64_t)p->schedule->recheck_s * 1000 + 100);
     if (p->schedule->outcome == FED_SCHEDULED)
         write_shares(p);
     else

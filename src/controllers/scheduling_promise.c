@@ -77,6 +77,8 @@ void sched_promise_all(struct scheduling *s)
     if (!s->rooms_new)
         return;
     s->rooms_new = false;
+    /* Those whose write is under way have promised more than their objects say. */
     for (size_t i = 0; kube_informer_next(s->preferences, &i, &o);)
-        promise_one(s, o);
+        if (!map_has(&s->passes, kube_object_key(o)))
+            promise_one(s, o);
 }

@@ -100,7 +100,8 @@ static void on_said(struct sched_pass *p, yyjson_doc *answer)
     r->sent = p->status_hash;
     free(r->sent_rv);
     r->sent_rv = str_dup(json_path_str(live, "metadata.resourceVersion"));
-    set_unsaid(r, NULL);
+    if (p->says_all)
+        set_unsaid(r, NULL);
     r->refused = 0;
     p->owner->no_status = false;
     yyjson_doc_free(p->doc);
@@ -169,8 +170,9 @@ static bool prepare(struct sched_pass *p, const struct fed_schedule_report *repo
 {
     struct sched_record *r = sched_record(p->owner, str_of(p->key));
     yyjson_val *shown = is_refused(p) ? sched_remembered(p) : yyjson_doc_get_root(p->doc);
+    p->says_all = report->schedule != NULL;
     if (!fed_schedule_status_patch(body, shown, report)) {
-        if (!is_refused(p))
+        if (!is_refused(p) && p->says_all)
             set_unsaid(r, NULL);
         return false;
     }

@@ -174,7 +174,7 @@ static bool is_given(const struct fed_schedule_cluster *c)
 }
 
 /* controllers.md 8.4. What scheduling gave counts as running from that moment on, and what is more than it gave does not: both are
- * on their way. */
+ * on their way. Of a number that somebody else wrote, since, counts what runs. */
 static void observe_weights(const struct scheduler *x, const struct fed_schedule_cluster *c,
                             struct fed_schedule_share *share)
 {
@@ -185,8 +185,12 @@ static void observe_weights(const struct scheduler *x, const struct fed_schedule
         share->capacity = c->replicas - stuck(c);
         share->current = x->in->ready_runs_only ? c->pods.running : MAX(c->pods.running, share->capacity);
     }
-    if (x->in->ready_runs_only || !is_given(c))
+    if (x->in->ready_runs_only || !c->has_given)
         return;
+    if (!is_given(c)) {
+        share->current = MIN(share->current, MAX(fed_replicas(c->given), c->ready_replicas));
+        return;
+    }
     if (!c->has_object || c->replicas != c->previous) {
         share->has_current = true; /* it has not reached the member yet */
         share->current = schedule_has(c);
@@ -213,27 +217,31 @@ static void observe_room(const struct fed_schedule_cluster *c, struct fed_schedu
     share->current = MIN(is_given(c) ? schedule_has(c) : bound, share->capacity);
 }
 
-/* As much of the total as it had before the loss. */
-static void aim_at_before(const struct scheduler *x, const struct fed_schedule_cluster *c,
-                          struct fed_schedule_share *share)
+int64_t schedule_before(const struct scheduler *x, const struct fed_schedule_cluster *c)
 {
-    share->has_current = true;
-    share->current = c->has_before ? c->before : 0;
-    if (x->before_sum > x->pref->total)
-        share->current = share->current * x->pref->total / x->before_sum;
-    if (share->has_capacity)
-        share->current = MIN(share->current, share->capacity);
+    int64_t before = c->has_before ? c->before : 0;
+
+    return x->before_sum > x->pref->total ? before * x->pref->total / x->before_sum : before;
 }
 
-static void observe(const struct scheduler *x, size_t i)
+/* What it had before the loss; a cluster that was lost takes it from what the others have more than before, and from nothing else. */
+static void aim_at_before(struct scheduler *x, const struct fed_schedule_cluster *c, struct fed_schedule_share *share)
+{
+    share->has_current = true;
+    share->current = schedule_before(x, c);
+    if (c->was_lost)
+        share->current = MIN(share->current, x->to_return);
+    if (share->has_capacity)
+        share->current = MIN(share->current, share->capacity);
+    if (c->was_lost)
+        x->to_return -= MAX(share->current, (int64_t)0);
+}
+
+static void observe(struct scheduler *x, size_t i)
 {
     const struct fed_schedule_cluster *c = &x->in->clusters[i];
     struct fed_schedule_share *share = &x->s->shares[i];
-    const struct fed_preference_cluster *p = fed_preference_for(x->pref, c->name);
 
-    share->min = p ? p->min : 0;
-    share->max = p ? p->max : -1;
-    share->weight = p ? p->weight : 0;
     if (share->role != FED_ROLE_CANDIDATE && share->role != FED_ROLE_NO_PREFERENCE)
         return;
     if (schedule_by_room(x))
@@ -262,32 +270,72 @@ static void weigh_by_room(const struct scheduler *x)
         x->s->shares[i].weight = (x->s->shares[i].weight + divisor - 1) / divisor;
 }
 
+static void read_preferences(const struct scheduler *x)
+{
+    for (size_t i = 0; i < x->in->n; i++) {
+        const struct fed_preference_cluster *p = fed_preference_for(x->pref, x->in->clusters[i].name);
+        struct fed_schedule_share *share = &x->s->shares[i];
+
+        share->min = p ? p->min : 0;
+        share->max = p ? p->max : -1;
+        share->weight = p ? p->weight : 0;
+    }
+}
+
+/* What a cluster that cannot be judged has. A number of the template may be of an object that was just made, or of none: it must not
+ * take the replicas of others. */
+static int64_t keeps(const struct scheduler *x, size_t i, int64_t placed)
+{
+    const struct fed_schedule_cluster *c = &x->in->clusters[i];
+    int64_t has = schedule_has(c), max = x->s->shares[i].max;
+
+    if (c->by_template && !c->has_object)
+        has = c->observed ? 0 : MIN(has, (x->pref->total + placed - 1) / placed);
+    return max >= 0 ? MIN(has, max) : has;
+}
+
 /* Clusters that cannot be judged are served first, with what they have: returns what is left of the total. Only a total that is
  * less than theirs takes something from them. */
 static int64_t keep_frozen(const struct scheduler *x)
 {
-    int64_t sum = 0, left = x->pref->total;
+    int64_t sum = 0, left = x->pref->total, placed = 0;
 
     for (size_t i = 0; i < x->in->n; i++)
-        sum += is_frozen(x, i) ? schedule_has(&x->in->clusters[i]) : 0;
+        placed += x->in->clusters[i].has_previous;
+    for (size_t i = 0; i < x->in->n; i++)
+        sum += is_frozen(x, i) ? keeps(x, i, placed) : 0;
     for (size_t i = 0; i < x->in->n; i++) {
         struct fed_schedule_share *share = &x->s->shares[i];
-        int64_t keeps = schedule_has(&x->in->clusters[i]);
+        int64_t n;
 
         if (!is_frozen(x, i))
             continue;
+        n = keeps(x, i, placed);
         if (sum > MAX(x->pref->total, (int64_t)0))
-            keeps = keeps * x->pref->total / sum;
-        if (share->max >= 0)
-            keeps = MIN(keeps, share->max);
-        share->wanted = share->replicas = keeps;
+            n = n * x->pref->total / sum;
+        share->wanted = share->replicas = n;
         share->placed = true;
-        left -= keeps;
+        left -= n;
     }
     return left;
 }
 
-static void divide(const struct scheduler *x, int64_t total)
+/* Whether a cluster that was lost can be used again, and how much there is to give back. */
+static void give_back(struct scheduler *x)
+{
+    x->to_return = x->left;
+    for (size_t i = 0; i < x->in->n; i++) {
+        const struct fed_schedule_cluster *c = &x->in->clusters[i];
+
+        if (!x->restoring || x->s->shares[i].role != FED_ROLE_CANDIDATE)
+            continue;
+        x->giving_back |= c->was_lost;
+        x->to_return -= c->was_lost ? 0 : schedule_before(x, c);
+    }
+    x->to_return = MAX(x->to_return, (int64_t)0);
+}
+
+static void divide(const struct scheduler *x)
 {
     struct fed_planner_cluster *clusters = mem_array(x->in->n, sizeof(*clusters));
     struct fed_planner_share *plan = mem_array(x->in->n, sizeof(*plan));
@@ -311,7 +359,7 @@ static void divide(const struct scheduler *x, int64_t total)
             .capacity = share->capacity,
         };
     }
-    fed_planner_plan(&(struct fed_planner_input){ clusters, n, x->in->key, total, x->pref->rebalance }, plan);
+    fed_planner_plan(&(struct fed_planner_input){ clusters, n, x->in->key, x->left, x->pref->rebalance }, plan);
     for (size_t k = 0; k < n; k++) {
         struct fed_schedule_share *share = &x->s->shares[at[k]];
 
@@ -332,15 +380,15 @@ static void leave_the_rest(struct scheduler *x)
 
     for (size_t i = 0; i < x->in->n && rest > 0; i++) {
         struct fed_schedule_share *share = &x->s->shares[i];
-        int64_t keeps = MIN(schedule_has(&x->in->clusters[i]), rest);
+        int64_t n = MIN(schedule_has(&x->in->clusters[i]), rest);
 
         if (share->role != FED_ROLE_LOST || !fed_preference_for(x->pref, x->in->clusters[i].name))
             continue;
         if (share->max >= 0)
-            keeps = MIN(keeps, share->max);
-        share->wanted = share->replicas = keeps;
-        x->s->stranded += keeps;
-        rest -= keeps;
+            n = MIN(n, share->max);
+        share->wanted = share->replicas = n;
+        x->s->stranded += n;
+        rest -= n;
     }
 }
 
@@ -370,13 +418,14 @@ struct fed_schedule *fed_schedule_make(const struct fed_schedule_input *in)
     x.s->outcome = outcome_of(&x);
     if (x.s->outcome != FED_SCHEDULED)
         return x.s;
-    for (size_t i = 0; i < in->n; i++)
-        x.giving_back |= x.restoring && in->clusters[i].was_lost && x.s->shares[i].role == FED_ROLE_CANDIDATE;
+    read_preferences(&x);
+    x.left = keep_frozen(&x);
+    give_back(&x);
     for (size_t i = 0; i < in->n; i++)
         observe(&x, i);
     if (schedule_by_room(&x))
         weigh_by_room(&x);
-    divide(&x, keep_frozen(&x));
+    divide(&x);
     leave_the_rest(&x);
     schedule_hold_back(&x);
     schedule_remember(&x);

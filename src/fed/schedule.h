@@ -39,6 +39,7 @@ struct fed_schedule_cluster {
     struct fed_pod_counts pods;
     bool has_previous;
     int64_t previous; /* what the federated object says now: it is placed there, with that many */
+    bool by_template; /* and only the template says the number */
     bool has_given;
     int64_t given; /* what scheduling wrote there last; another number is somebody else's */
     bool has_before;

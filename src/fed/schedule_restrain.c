@@ -4,6 +4,9 @@
  */
 #include "fed/schedule_internal.h"
 
+/* A cluster that has been back for so long has what it will have, be it less than before. */
+#define GIVE_UP_S 3600
+
 /* --- small improvements --- */
 
 static bool is_starting(const struct scheduler *x)
@@ -17,6 +20,14 @@ static bool is_starting(const struct scheduler *x)
     return false;
 }
 
+/* Nothing beyond its minimum is to be there. */
+static bool is_unwanted(const struct scheduler *x, size_t i)
+{
+    const struct fed_preference_cluster *p = fed_preference_for(x->pref, x->in->clusters[i].name);
+
+    return !p || (p->weight == 0 && schedule_has(&x->in->clusters[i]) > p->min);
+}
+
 /* The previous shares are still allowed: nobody came, went, has too many or too few. */
 static bool is_tolerable(const struct scheduler *x)
 {
@@ -26,7 +37,7 @@ static bool is_tolerable(const struct scheduler *x)
         const struct fed_schedule_share *share = &x->s->shares[i];
         int64_t has = schedule_has(&x->in->clusters[i]);
 
-        if (share->placed != x->in->clusters[i].has_previous)
+        if (share->placed != x->in->clusters[i].has_previous || (has > share->wanted && is_unwanted(x, i)))
             return false;
         if (share->placed && ((share->max >= 0 && has > share->max) || has < MIN(share->min, share->capacity) ||
                               (share->has_capacity && has > share->capacity)))
@@ -156,14 +167,19 @@ void schedule_hold_back(struct scheduler *x)
 
 /* --- the memory of how it was --- */
 
-/* It was lost and lacks something, and is still wanted. */
+/* It lacks something of what it had, and is still wanted. That others cannot be judged, or that it has no room yet, passes. */
 static bool is_still_lost(const struct scheduler *x, size_t i)
 {
     const struct fed_schedule_share *share = &x->s->shares[i];
+    const struct fed_schedule_cluster *c = &x->in->clusters[i];
+    int64_t due;
 
-    if (share->role == FED_ROLE_UNSELECTED || !fed_preference_for(x->pref, x->in->clusters[i].name))
+    if (share->role == FED_ROLE_UNSELECTED || !fed_preference_for(x->pref, c->name))
         return false;
-    return share->role != FED_ROLE_CANDIDATE || share->replicas < share->wanted;
+    if (share->role != FED_ROLE_CANDIDATE || share->replicas < share->wanted)
+        return true;
+    due = schedule_before(x, c);
+    return share->replicas < (share->max >= 0 ? MIN(due, share->max) : due) && c->since_s < x->return_after + GIVE_UP_S;
 }
 
 void schedule_remember(struct scheduler *x)
@@ -177,7 +193,8 @@ void schedule_remember(struct scheduler *x)
 
         known |= c->has_before;
         leaves |= gives;
-        share->lost = x->pref->has_failover && (gives || c->was_lost) && is_still_lost(x, i);
+        share->lost = x->pref->has_failover && (gives || c->was_lost || (x->giving_back && c->has_before)) &&
+                      is_still_lost(x, i);
         lost |= share->lost;
         x->s->memory_first |= (share->lost && !c->was_lost) || (share->set_limit && !c->has_limit);
     }

@@ -44,6 +44,7 @@ static void recall_share(yyjson_val *item, bool present, int64_t now, struct fed
     if (!present || c->has_previous || !c->has_given || c->given <= 0)
         return;
     c->has_previous = true;
+    c->by_template = false;
     c->previous = fed_replicas(c->given);
 }
 
@@ -140,7 +141,7 @@ static yyjson_mut_val *clusters_of(yyjson_mut_doc *doc, yyjson_val *rsp, const s
     return list;
 }
 
-/* Clusters that are not registered any more are forgotten. */
+/* Clusters that are not registered any more are forgotten; nothing else is before the shares are written. */
 static yyjson_mut_val *before_of(yyjson_mut_doc *doc, const struct fed_schedule_report *r)
 {
     yyjson_mut_val *list = yyjson_mut_arr(doc);
@@ -154,11 +155,11 @@ static yyjson_mut_val *before_of(yyjson_mut_doc *doc, const struct fed_schedule_
         item = yyjson_mut_obj(doc);
         json_mut_set_str(doc, item, "name", c->name);
         json_mut_set_i64(doc, item, "replicas", r->schedule->keep_before ? c->previous : c->before);
-        if (r->schedule->shares[i].lost)
+        if (r->schedule->shares[i].lost || (r->memory_only && c->was_lost))
             json_mut_set_bool(doc, item, "lost", true);
         yyjson_mut_arr_append(list, item);
     }
-    return r->schedule->forget_before || yyjson_mut_arr_size(list) == 0 ? NULL : list;
+    return (r->schedule->forget_before && !r->memory_only) || yyjson_mut_arr_size(list) == 0 ? NULL : list;
 }
 
 /* --- conditions --- */

@@ -95,8 +95,10 @@ void fed_schedule_previous(yyjson_val *fed_object, struct str path, struct fed_s
         place_by_name(list, clusters, n);
     else
         place_by_selector(fed_object, clusters, n);
-    for (size_t k = 0; k < n; k++)
+    for (size_t k = 0; k < n; k++) {
         clusters[k].previous = number;
+        clusters[k].by_template = true;
+    }
     yyjson_arr_foreach(json_path(fed_object, "spec.overrides"), i, count, item)
     {
         size_t at = fed_schedule_find(clusters, n, json_path_str(item, "clusterName"));
@@ -104,8 +106,10 @@ void fed_schedule_previous(yyjson_val *fed_object, struct str path, struct fed_s
         if (at == n || seen[at])
             continue;
         seen[at] = true;
-        if (number_of(json_get(replicas_op(item, path), "value"), &number))
-            clusters[at].previous = fed_replicas(number);
+        if (!number_of(json_get(replicas_op(item, path), "value"), &number))
+            continue;
+        clusters[at].previous = fed_replicas(number);
+        clusters[at].by_template = false;
     }
     free(seen);
 }

@@ -453,6 +453,52 @@ static void a_half_lost_cluster_is_looked_at_again(void **state)
     world_done(&w);
 }
 
+/* What keeps a cluster from its share when it comes back may pass: it is not forgotten that it is owed. */
+static void what_is_owed_is_not_forgotten(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_init(&w, 4, "'totalReplicas':12,'failover':{},'strategy':'FreeResources'");
+    rest(&w);
+    assert_shares(&w, 3, 3, 3, 3);
+    lose(&w, 0);
+    rest(&w);
+    assert_shares(&w, -1, 4, 4, 4);
+    w.holds[0] = 0; /* its nodes come later than its API server */
+    turn(&w.c[0], true, 20);
+    world_run(&w);
+    rest(&w);
+    assert_shares(&w, 0, 4, 4, 4);
+    w.holds[0] = 100;
+    rest(&w);
+    assert_shares(&w, 3, 3, 3, 3);
+    assert_false(w.c[0].has_before);
+    world_done(&w);
+}
+
+static void what_returns_takes_nothing_from_those_that_were_not_lost(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_init(&w, 4,
+               "'totalReplicas':24,'failover':{},'clusters':{'*':{'weight':1},'c3':{'weight':2},'c4':{'weight':2}}");
+    rest(&w);
+    assert_shares(&w, 4, 4, 8, 8);
+    lose(&w, 3);
+    rest(&w);
+    assert_shares(&w, 6, 6, 12, -1);
+    turn(&w.c[3], true, 9999);
+    turn(&w.c[2], false, 1); /* what it has too much cannot be taken now */
+    rest(&w);
+    assert_shares(&w, 4, 4, 12, 4);
+    turn(&w.c[2], true, 9999);
+    rest(&w);
+    assert_shares(&w, 4, 4, 8, 8);
+    world_done(&w);
+}
+
 /* --- KubeFed's observations --- */
 
 static void unschedulable_pods_limit_a_cluster(void **state)
@@ -522,6 +568,20 @@ static void what_is_on_its_way_out_does_not_count(void **state)
         w.c[i].replicas = 2;
     w.c[1].ready_replicas = w.c[1].pods.running = w.c[1].pods.total = w.c[1].pods.bound = 2;
     assert_false(step(&w));
+    world_done(&w);
+}
+
+/* Somebody wrote 100 into the object, which has reached the member: that they start there takes nothing from the other. */
+static void numbers_of_others_do_not_count(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_init(&w, 2, "'totalReplicas':6");
+    rest(&w);
+    w.c[1].previous = w.c[1].replicas = 100;
+    assert_true(step(&w));
+    assert_shares(&w, 3, 3);
     world_done(&w);
 }
 
@@ -642,6 +702,49 @@ static void small_improvements_move_nothing(void **state)
     w.holds[0] = 20;
     rest(&w); /* without rebalance what runs stays */
     assert_shares(&w, 15, 5);
+    world_done(&w);
+}
+
+/* However little it is: there are to be none. */
+static void an_unwanted_cluster_is_not_tolerated(void **state)
+{
+    static const char *const wanted[] = { "'c1':{'weight':1}", "'c1':{'weight':1},'c2':{'weight':0}" };
+    struct world w;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(wanted); i++) {
+        char spec[256];
+
+        world_init(&w, 2, "'totalReplicas':20,'rebalance':true,'clusters':{'c1':{'weight':9},'c2':{'weight':1}}," ROOM);
+        w.holds[0] = w.holds[1] = 100;
+        rest(&w);
+        assert_shares(&w, 18, 2);
+        snprintf(spec, sizeof(spec), "'totalReplicas':20,'rebalance':true,'clusters':{%s}," ROOM, wanted[i]);
+        world_prefer(&w, spec);
+        rest(&w);
+        assert_shares(&w, 20, 0);
+        world_done(&w);
+    }
+}
+
+/* An object was placed by a selector a moment ago, or is not there at all: the number of its template takes nothing from others. */
+static void a_number_that_runs_nowhere_takes_nothing(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_init(&w, 4, "'totalReplicas':6," ROOM);
+    for (size_t i = 0; i < 4; i++) {
+        w.c[i].has_previous = w.c[i].by_template = true;
+        w.c[i].has_object = i < 3;
+        w.c[i].previous = 5;
+        w.c[i].replicas = w.c[i].ready_replicas = i < 3 ? 5 : 0;
+        w.c[i].pods.bound = w.c[i].pods.running = w.c[i].pods.total = w.c[i].ready_replicas;
+    }
+    turn(&w.c[3], false, 1);
+    assert_true(step(&w));
+    assert_int_equal(w.c[3].previous, 0);
+    assert_int_equal(w.c[0].previous + w.c[1].previous + w.c[2].previous, 6);
     world_done(&w);
 }
 
@@ -827,12 +930,17 @@ int main(void)
         cmocka_unit_test(a_smaller_total_during_a_loss_is_shared_afterwards),
         cmocka_unit_test(a_lost_cluster_that_is_taken_out_is_forgotten),
         cmocka_unit_test(a_half_lost_cluster_is_looked_at_again),
+        cmocka_unit_test(what_is_owed_is_not_forgotten),
+        cmocka_unit_test(what_returns_takes_nothing_from_those_that_were_not_lost),
+        cmocka_unit_test(an_unwanted_cluster_is_not_tolerated),
+        cmocka_unit_test(a_number_that_runs_nowhere_takes_nothing),
         cmocka_unit_test(what_cannot_be_judged_keeps_its_share),
         cmocka_unit_test(what_runs_before_the_first_schedule_stays),
         cmocka_unit_test(unschedulable_pods_limit_a_cluster),
         cmocka_unit_test(what_was_taken_away_does_not_count_twice),
         cmocka_unit_test(pods_that_start_are_not_moved),
         cmocka_unit_test(what_is_on_its_way_out_does_not_count),
+        cmocka_unit_test(numbers_of_others_do_not_count),
         cmocka_unit_test(what_cannot_be_seen_keeps_its_share),
         cmocka_unit_test(shares_follow_room),
         cmocka_unit_test(room_respects_limits_and_weights),

@@ -312,6 +312,12 @@ static void memory_is_written_without_conditions(void **state)
     x.in.clusters = x.clusters;
     assert_true(fed_schedule_status_patch(&out, J("{}"), &r));
     assert_json(text_val(buf_str(&out)), "{'status':{'clusters':[{'name':'c1','replicas':4}]}}");
+    x.clusters[0].has_before = x.clusters[0].was_lost = true; /* not forgotten yet: the shares are not written */
+    x.clusters[0].before = 4;
+    x.s->forget_before = true;
+    buf_reset(&out);
+    assert_true(fed_schedule_status_patch(&out, J("{}"), &r));
+    assert_json(json_path(text_val(buf_str(&out)), "status.beforeLoss"), "[{'name':'c1','replicas':4,'lost':true}]");
     free(x.s);
 }
 
