@@ -304,6 +304,8 @@ static void on_failed(struct flight *f, const struct error *err)
         flight_fail(f, FED_STATUS_CLIENT_RETRIEVAL_FAILED, "the connection to the cluster is gone");
     } else {
         _cleanup_free_ char *text = presentable(f, err);
+        if (f->pass && f->kind == FED_OP_UPDATE)
+            f->pass->results[f->index].conflict = error_http(err) == 409;
         flight_fail(f, err->code == -ETIMEDOUT ? v->timed_out : v->failed, text);
     }
 }

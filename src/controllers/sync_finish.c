@@ -46,17 +46,27 @@ static void remember_versions(struct pass *p)
 
 /* --- status --- */
 
-static bool must_retry(const struct pass *p)
+/* How many are to be tried again; conflicts: only those that lost against another write. */
+static size_t count_retries(const struct pass *p, bool conflicts)
 {
-    for (size_t i = 0; i < p->clusters->n; i++)
-        if (!p->results[i].blocked && !p->results[i].waiting && fed_status_is_recoverable(p->results[i].status))
-            return true;
-    return false;
+    size_t n = 0;
+    for (size_t i = 0; i < p->clusters->n; i++) {
+        const struct pass_result *r = &p->results[i];
+        n += !r->blocked && !r->waiting && fed_status_is_recoverable(r->status) && (!conflicts || r->conflict);
+    }
+    return n;
 }
 
+/* Controllers in the members write status all the time: the first conflict is no reason to wait. */
 static enum pass_outcome outcome_of(const struct pass *p)
 {
-    return must_retry(p) ? PASS_RETRY : PASS_DONE;
+    size_t n = count_retries(p, false);
+    if (n == 0)
+        return PASS_DONE;
+    if (n > count_retries(p, true) || map_has(&p->sync->failing, str_of(p->key)))
+        return PASS_RETRY;
+    map_put(&p->sync->failing, str_of(p->key), p->sync);
+    return PASS_AGAIN_SOON;
 }
 
 static void on_status(void *arg, const struct kube_response *resp, const struct error *err)

@@ -77,6 +77,7 @@ struct pass_result {
     bool wrote;         /* an update succeeded */
     bool confirmed;     /* a member told this pass that the object is gone */
     bool blocked;       /* an earlier pass's operation is still under way */
+    bool conflict;      /* its update lost against a write of somebody else in the same moment */
 };
 
 struct pass {

@@ -101,6 +101,15 @@ def _spent(world, act, count, writes):
                                           if n / count >= 0.02} for c in CLUSTERS}}
 
 
+def _wait_quiet(world):
+    """Events trickle for a while after the work is done."""
+    def quiet():
+        before = sum(world.manager.requests().values())
+        time.sleep(2)
+        return sum(world.manager.requests().values()) - before <= 4
+    until("nothing is sent any more", quiet, 120)
+
+
 def many(world, count):
     """`count` preferences over the members: created, then all changed, then left alone."""
     _enable(world)
@@ -115,8 +124,9 @@ def many(world, count):
     changed = _spent(world, lambda: Load(world, "host", RSP, namespace, {"spec": {"totalReplicas": 4}}, count, names).wait(),
                      count, count)
     _verify(world, namespace, count, 2)
-    before, at = world.manager.requests(), time.monotonic()
     after_memory = world.manager.memory()
+    _wait_quiet(world)
+    before, at = world.manager.requests(), time.monotonic()
     time.sleep(5)
     after, minutes = world.manager.requests(), (time.monotonic() - at) / 60
     return {"preferences": count, "created": made, "changed": changed, "memory before": memory, "memory": after_memory,
