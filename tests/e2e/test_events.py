@@ -329,6 +329,8 @@ def an_unready_cluster_is_told_once(t):
     gadgets.create("thing")
     expected = {("Warning", "ClusterNotReady", "Cluster not ready: member2")}
     wait_told(plane, "thing", expected, reason="ClusterNotReady")
+    # What is known is what the status says: a change before that is written makes its write stale, and the pass is new.
+    eventually(lambda: expect(gadgets.clusters("thing")["member2"], "ClusterNotReady", "status of member2"))
     for lang in ("a", "b"):
         change(gadgets, lang=lang)
         eventually(lambda: expect(gadgets.in_member("member1", "thing")["data"], {"lang": lang}, "data in member1"))

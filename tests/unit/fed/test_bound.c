@@ -362,7 +362,6 @@ static void injected(void **state)
 static void deep_and_wide_pods(void **state)
 {
     _cleanup_buf_ struct buf live = BUF_INIT((size_t)1 << 26);
-    uint64_t begin = time_mono_ms();
 
     (void)state;
     buf_addz(&live, "{'metadata':{},'spec':{'a':");
@@ -376,7 +375,6 @@ static void deep_and_wide_pods(void **state)
         buf_printf(&live, ",{'name':'%d'}", i);
     buf_addz(&live, "]}}");
     retain_with(&pod, live.p, live.p, NULL);
-    assert_true(time_mono_ms() - begin < 10000);
 }
 
 /* --- all of it can be switched off --- */

@@ -305,18 +305,15 @@ static yyjson_val *wide(size_t n, const char *extra)
     return text_val(buf_str(&b));
 }
 
-/* Members decide how many there are: no key is looked for among all others. */
+/* Members decide how many there are: no key is looked for among all others, which would take longer than a test may. */
 static void wide_documents(void **state)
 {
-    yyjson_val *desired = wide(100000, ""), *same = wide(100000, ""), *more = wide(100000, ",\"foreign\":\"1\"");
-    uint64_t begin = time_mono_ms();
+    yyjson_val *desired = wide(200000, ""), *same = wide(200000, ""), *more = wide(200000, ",\"foreign\":\"1\"");
 
     (void)state;
     check(desired, same, NULL, NULL, __LINE__);
     check(desired, more, "metadata.labels.foreign", "", __LINE__);
     check(more, desired, "metadata.labels.foreign", "", __LINE__);
-    if (time_mono_ms() - begin > 3000)
-        fail_msg("%llu ms", (unsigned long long)(time_mono_ms() - begin));
 }
 
 /* Of duplicate keys the last one counts, as everywhere. */

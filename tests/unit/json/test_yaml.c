@@ -126,7 +126,6 @@ static void test_merge_keys(void **state)
 static void test_laughs(void **state)
 {
     _cleanup_buf_ struct buf b = BUF_INIT(1 << 20), c = BUF_INIT(1 << 20);
-    uint64_t start = time_mono_ms();
 
     (void)state;
     buf_addz(&b, "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
@@ -154,7 +153,6 @@ static void test_laughs(void **state)
         buf_addz(&b, "*big, ");
     buf_addz(&b, "1]\n");
     check_bad(b.p, "too much data");
-    assert_true(time_mono_ms() - start < 20000);
 }
 
 static void test_depth(void **state)

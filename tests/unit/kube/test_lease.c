@@ -258,7 +258,7 @@ static void lost_when_renewal_fails(void **state)
     mode = FAILS;
     uint64_t begin = time_mono_ms();
     WAIT_FOR(stopped);
-    assert_true(time_mono_ms() - begin >= 50 && time_mono_ms() - begin < 5000);
+    assert_true(time_mono_ms() - begin >= 50);
     unsigned n = api.n_requests;
     run_for(50);
     assert_int_equal(api.n_requests, n); /* it is over */
@@ -269,24 +269,20 @@ static void lost_when_renewal_fails(void **state)
 static void lost_when_server_hangs(void **state)
 {
     (void)state;
-    start("configmaps", 15000, 200, 600);
+    start("configmaps", 150000, 200, 100000);
     WAIT_FOR(started);
     mode = HANGS;
-    uint64_t begin = time_mono_ms();
-    WAIT_FOR(stopped);
-    assert_true(time_mono_ms() - begin < 600); /* 200 from the last success, not 600 + 200 */
+    WAIT_FOR(stopped); /* 200 from the last success, not 100,000 + 200 */
 }
 
 /* A slow write may not stretch leadership beyond what others wait for. */
 static void deadline_counts_from_sending(void **state)
 {
     (void)state;
-    start("configmaps", 60, 10000, 10);
+    start("configmaps", 60, 100000, 10);
     WAIT_FOR(started);
     mode = HANGS;
-    uint64_t begin = time_mono_ms();
     WAIT_FOR(stopped);
-    assert_true(time_mono_ms() - begin < 1000);
 }
 
 static void lost_to_another(void **state)

@@ -77,18 +77,16 @@ static void stopped_timer(void **state)
 {
     (void)state;
     struct loop_timer t = { 0 }, u = { 0 };
-    uint64_t begin = time_mono_ms();
 
     loop_timer_stop(&t);
-    loop_timer_start(loop, &t, 60000, note, L('x'));
+    loop_timer_start(loop, &t, 600000, note, L('x')); /* longer than a test may take */
     loop_timer_start(loop, &u, 1, note, L('a'));
     loop_timer_stop(&t);
     assert_int_equal(loop_run(loop, NULL), -EAGAIN);
-    loop_timer_start(loop, &t, 60000, note, L('x'));
+    loop_timer_start(loop, &t, 600000, note, L('x'));
     loop_timer_stop(&t);
     assert_int_equal(loop_run(loop, NULL), -EAGAIN);
     assert_string_equal(trace, "a");
-    assert_true(time_mono_ms() - begin < 10000);
 }
 
 static struct loop_timer again;
@@ -319,14 +317,13 @@ static void process_is_cancelled(void **state)
     (void)state;
     struct error *err = NULL;
     struct process *p;
-    uint64_t begin = time_mono_ms();
 
-    assert_ok(process_start(loop, &(struct process_spec){ .argv = SH("exec sleep 60") }, on_process, NULL, &p, &err),
+    /* longer than a test may take */
+    assert_ok(process_start(loop, &(struct process_spec){ .argv = SH("exec sleep 600") }, on_process, NULL, &p, &err),
               err);
     process_cancel(p);
     assert_int_equal(loop_run(loop, NULL), -EAGAIN);
     assert_false(done);
-    assert_true(time_mono_ms() - begin < 30000);
 }
 
 /* What still runs when the loop ends is killed and forgotten; LeakSanitizer sees what is not. */
