@@ -126,9 +126,10 @@ class Env:
                     self._main_error = str(e)
                     raise
             if not self._main.controller.alive():
-                died = self._main.controller.describe_end()
+                died = None if self._main.controller.ended_on_purpose else self._main.controller.describe_end()
                 self._main.start()
-                print(f"the shared controller manager had ended and was started again: {died}", flush=True)
+                if died:
+                    print(f"the shared controller manager had ended and was started again: {died}", flush=True)
             return self._main
 
     def _start_main(self):
@@ -144,7 +145,7 @@ class Env:
         return plane
 
     def stop_main(self):
-        """Ends the shared controller, for the tests that run alone. Returns the plane, or None if none was started."""
+        """Ends the shared controller, for tests that run alone. Returns the plane, or None if none was started."""
         with self._lock:
             if self._main and self._main.controller and self._main.controller.alive():
                 self._main.controller.stop()

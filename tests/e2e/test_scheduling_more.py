@@ -260,7 +260,7 @@ def what_was_before_a_loss_is_stored_before_anything_moves(t):
     expect({c["name"]: (c["replicas"], c.get("lost", False)) for c in w.preference()["status"]["beforeLoss"]},
            {"member1": (3, False), "member2": (3, False), "member3": (3, True)}, "memory of the shares before")
     w.run()
-    w.plane.controller.kill()
+    w.plane.controller.kill(unlock=True)
     w.plane.start(arguments=("-v", "2"))
     w.proxies["member3"].pass_on()
     w.wait({"member1": 3, "member2": 3, "member3": 3})

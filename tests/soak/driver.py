@@ -13,7 +13,7 @@ SYSTEM = "kube-federation-system"
 FINALIZER = "soak.example.com/keep"
 CONFIG = {"clusterHealthCheck": {"period": "1s", "timeout": "1s", "failureThreshold": 2},
           "controllerDuration": {"availableDelay": "1s", "unavailableDelay": "1s"},
-          "leaderElect": {"leaseDuration": "4s", "renewDeadline": "3s", "retryPeriod": "1s"}}
+          "leaderElect": {"leaseDuration": "12s", "renewDeadline": "10s", "retryPeriod": "1s"}}
 GONE_TOLERATED = (403, 404, 409)
 
 
