@@ -317,7 +317,7 @@ class Case:
     def configmap(self, namespace, name="greet", data=None, **kwargs):
         return self.federate(FCM, namespace, name, {"data": data or {"lang": "en"}}, **kwargs)
 
-    def propagated(self, fed, namespace, name, clusters=("member1", "member2"), timeout=30):
+    def propagated(self, fed, namespace, name, clusters=("member1", "member2"), timeout=90):
         """Waits until the status says that the present generation is in exactly these clusters; returns the object."""
         return eventually(lambda: check_propagated(self.host.get(fed, namespace, name), clusters), timeout)
 
@@ -333,7 +333,7 @@ class Case:
                 if e.code != 409:
                     raise
 
-    def gone(self, api, resource, namespace, name, timeout=30):
+    def gone(self, api, resource, namespace, name, timeout=90):
         eventually(lambda: expect(api.find(resource, namespace, name), None, f"{resource} {namespace}/{name}"), timeout)
 
 
@@ -383,7 +383,7 @@ class Gadgets:
     def get(self, name):
         return self.case.host.get(self.fed, self.plane.namespace, name)
 
-    def propagated(self, name, clusters=("member1", "member2"), timeout=30):
+    def propagated(self, name, clusters=("member1", "member2"), timeout=90):
         return self.case.propagated(self.fed, self.plane.namespace, name, clusters, timeout)
 
     def in_member(self, member, name):

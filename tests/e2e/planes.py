@@ -122,7 +122,7 @@ class ControlPlane:
     def cluster(self, name):
         return self.host.get(k.KFC, self.namespace, name)
 
-    def wait_ready(self, *names, timeout=30):
+    def wait_ready(self, *names, timeout=90):
         def ready():
             for name in names:
                 cluster = self.cluster(name)
@@ -176,9 +176,9 @@ class Controller:
                  *self.arguments],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         if wait:
-            self.wait_log("Starting cluster controller", 40)
+            self.wait_log("Starting cluster controller", 90)
 
-    def wait_log(self, text, timeout=30):
+    def wait_log(self, text, timeout=90):
         def seen():
             assert self.alive(), f"controller manager ended: {self.describe_end()}"
             assert text in self.log(), f"the log has no {text!r}; it ends with:\n{self.tail()}"

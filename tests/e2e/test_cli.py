@@ -18,7 +18,7 @@ def version_prints_the_version_struct(t):
 @test()
 def the_controller_manager_prints_its_version_and_ends(t):
     result = subprocess.run([os.path.join(t.env.bin, "controller-manager"), "--version"], stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, text=True, timeout=30)
+                            stderr=subprocess.PIPE, text=True, timeout=90)
     expect(result.returncode, 0, "exit status")
     assert result.stdout.startswith("KubeFed controller-manager version: version.Info{"), result.stdout
 

@@ -373,7 +373,7 @@ def fish(shells, line):
     """Candidates of fish for that line; each is a whole word."""
     script = 'kubefedctl completion fish | source; complete -C "$LINE"'
     result = subprocess.run(["fish", "--no-config", "-c", script], env={**shells.environment, "LINE": line}, text=True,
-                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=30)
+                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=90)
     expect((result.returncode, result.stderr), (0, ""), f"exit status and stderr of fish for {line}")
     return sorted(one.split("\t")[0] for one in result.stdout.splitlines())
 

@@ -336,9 +336,9 @@ def a_deletion_that_does_not_end_is_told_with_the_cluster_it_waits_for(t):
     gadgets.create("thing")
     gadgets.propagated("thing")
     proxies["member2"].refuse()
-    eventually(lambda: expect(k.condition(plane.cluster("member2"), "Ready").get("status") != "True", True, "lost"), 30)
+    eventually(lambda: expect(k.condition(plane.cluster("member2"), "Ready").get("status") != "True", True, "lost"), 90)
     t.host.delete(gadgets.fed, plane.namespace, "thing")
-    eventually(lambda: expect(gadgets.clusters("thing"), {"member2": "ClusterNotReady"}, "clusters"), 30)
+    eventually(lambda: expect(gadgets.clusters("thing"), {"member2": "ClusterNotReady"}, "clusters"), 90)
     host, authority = forger(t)
     host.clock = 3600
     path = kubeconfig_behind(t, host, authority)
@@ -351,7 +351,7 @@ def a_deletion_that_does_not_end_is_told_with_the_cluster_it_waits_for(t):
     advised = re.search(r"kubectl (annotate .*=0s)", result.stdout)
     subprocess.run(["kubectl", "--kubeconfig", t.env.kubeconfig, "--context", "host", *shlex.split(advised[1])],
                    check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    eventually(lambda: expect(t.host.find(gadgets.fed, plane.namespace, "thing"), None, "what was stuck"), 30)
+    eventually(lambda: expect(t.host.find(gadgets.fed, plane.namespace, "thing"), None, "what was stuck"), 90)
 
 
 @test()

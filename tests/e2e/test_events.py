@@ -12,7 +12,7 @@ def told(plane, name, namespace=None, reason=None):
     return {(e["type"], e["reason"], e["message"]) for e in plane.events(name, namespace, reason)}
 
 
-def wait_told(plane, name, expected, namespace=None, reason=None, timeout=30):
+def wait_told(plane, name, expected, namespace=None, reason=None, timeout=90):
     """Exactly these events."""
     eventually(lambda: expect(sorted(told(plane, name, namespace, reason)), sorted(expected), f"events of {name}"),
                timeout)
@@ -299,7 +299,7 @@ def operations_that_take_too_long_are_told(t):
         events = plane.events("thing", reason="OperationTimeoutError")
         expect([e["type"] for e in events], ["Warning"], "types of the events OperationTimeoutError")
         assert re.fullmatch(r"Failed to finish 1 operations in \d+s", events[0]["message"]), events[0]["message"]
-    eventually(said, 40)
+    eventually(said, 90)
     proxies["member2"].pass_on()
     gadgets.propagated("thing", timeout=60)
 

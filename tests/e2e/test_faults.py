@@ -283,7 +283,7 @@ def a_second_controller_waits_for_the_first(t):
     stays(lambda: expect("Starting cluster controller" in second.log(), False, "the second one leads"), 1)
     first.stop()
     plane.controller = second
-    second.wait_log("Starting cluster controller", 40)
+    second.wait_log("Starting cluster controller", 90)
     gadgets.create("one", ["member1"])
     gadgets.propagated("one", ["member1"])
 

@@ -17,7 +17,7 @@ def conditions(plane, name):
 READY = [("Ready", "True", "ClusterReady", "/healthz responded with ok")]
 
 
-def wait_conditions(plane, name, expected, timeout=30):
+def wait_conditions(plane, name, expected, timeout=90):
     eventually(lambda: expect(conditions(plane, name), expected, f"conditions of {name}"), timeout)
 
 

@@ -231,7 +231,7 @@ def plan_and_controller_agree(t):
         world = World(t, rng)
         world.create(OBJECTS // 2)
         for namespace in world.namespaces:
-            eventually(lambda n=namespace: expect(bool(t.host.get(FNS, n, n).get("status")), True, "status"), 30)
+            eventually(lambda n=namespace: expect(bool(t.host.get(FNS, n, n).get("status")), True, "status"), 90)
         settle(apis, 3, ignore=HEARTBEATS | GARBAGE, timeout=120)
     world.create(OBJECTS // 2)
     world.strangers(30)

@@ -60,7 +60,7 @@ def a_token_near_its_end_is_renewed_and_stored(t):
     old = aged(t, "member1", requested(t, "member1", t.unique("renew")), 3000, 600)
     registered(t, plane, old)
     with plane.running():
-        eventually(lambda: expect(stored(t, plane) != old, True, "another token"), 30)
+        eventually(lambda: expect(stored(t, plane) != old, True, "another token"), 90)
         new = claims_of(stored(t, plane))
         expect(new["sub"], claims_of(old)["sub"], "subject")
         assert new["exp"] > claims_of(old)["exp"] + 1000, (new, claims_of(old))

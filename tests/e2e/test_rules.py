@@ -591,7 +591,7 @@ def q44_equal_kinds_of_two_groups_do_not_disturb_each_other(t):
     expect(record["status"]["templateVersion"], hashes.template_version(spec), "hash of the owner's template")
 
 
-def settle_writes(api, *words, seconds=2, timeout=40):
+def settle_writes(api, *words, seconds=2, timeout=90):
     """Waits until nothing was written to these resources for that long; returns the counts."""
     last, since, deadline = writes_of(api, *words), time.monotonic(), time.monotonic() + timeout
     while time.monotonic() - since < seconds:

@@ -79,7 +79,7 @@ class Workloads:
     def shares(self, name="web"):
         return shares_of(self.gadgets.get(name))
 
-    def wait(self, expected, name="web", timeout=30):
+    def wait(self, expected, name="web", timeout=90):
         eventually(lambda: expect(self.shares(name), expected, f"shares of {name}"), timeout)
 
     def run(self, name="web", members=None):

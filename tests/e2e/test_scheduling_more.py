@@ -755,7 +755,7 @@ def collecting(t, *arguments):
 def resources_can_be_collected_without_any_preference(t):
     with collecting(t, "--behavior", "CollectResources=true") as plane:
         gpu = f"{plane.namespace}.example.com/gpu"
-        found = eventually(lambda: resources_of(plane) or expect(None, {}, "status.resources"), 40)
+        found = eventually(lambda: resources_of(plane) or expect(None, {}, "status.resources"), 90)
         expect((found["nodes"], found["readyNodes"], found["allocatable"].get(gpu), found["free"].get(gpu)), (1, 1, "4", "4"),
                f"nodes and GPUs of {found}")
         expect(k.condition(plane.cluster("member1"), "Ready").get("status"), "True", "still ready")
@@ -775,6 +775,6 @@ def resources_end_with_the_last_preference_that_needs_them(t):
     """Numbers that nobody keeps up to date any longer are worse than none."""
     with collecting(t) as plane:
         set_preference(t, plane.namespace, "web", {"targetKind": "FederatedDeployment", "totalReplicas": 3, "strategy": "FreeResources"})
-        eventually(lambda: resources_of(plane) or expect(None, {}, "status.resources"), 40)
+        eventually(lambda: resources_of(plane) or expect(None, {}, "status.resources"), 90)
         t.host.delete(RSP, plane.namespace, "web")
         eventually(lambda: expect(resources_of(plane), None, "status.resources without a preference"), 20)

@@ -34,7 +34,7 @@ class Scene:
         shares = shares_of(self.t.host.get(FDEPLOY, self.namespace, name))
         return {m: shares.get(m) for m in MEMBERS}
 
-    def wait(self, one, two, name="web", timeout=40):
+    def wait(self, one, two, name="web", timeout=90):
         eventually(lambda: expect(self.shares(name), dict(zip(MEMBERS, (one, two))), f"shares of {name}"), timeout)
 
     def ready(self, one, two, name="web"):
@@ -43,7 +43,7 @@ class Scene:
                 status = self.t.env.apis[member].get(k.DEPLOYMENTS, self.namespace, name).get("status", {})
                 pods = [(p["spec"].get("nodeName"), p["status"].get("phase")) for p in self.nodes[member].pods()]
                 expect(status.get("readyReplicas", 0), n, f"ready replicas in {member} with pods {pods}")
-        eventually(are, 40)
+        eventually(are, 90)
 
 
 @test()
@@ -102,7 +102,7 @@ def many_workloads_at_once_do_not_share_the_same_room(t):
         for name in names:
             assert condition(t.host.get(RSP, s.namespace, name), "Scheduled")[1] in ("Scheduled", "InsufficientResources"), name
         expect(sum(placed().values()), 20, f"replicas placed ({placed()})")
-    eventually(settled, 40)
+    eventually(settled, 90)
     expect(placed(), {"member1": 10, "member2": 10}, "replicas placed")
     for nodes in s.nodes.values():
         nodes.resume()
@@ -135,11 +135,11 @@ def the_room_of_a_cluster_is_published(t):
     def resources():
         return (t.host.get(k.KFC, SYSTEM, "member1").get("status") or {}).get("resources") or {}
     gpu = f"{s.namespace}.example.com/gpu"
-    eventually(lambda: expect((resources().get("allocatable") or {}).get(gpu), "4", "allocatable GPUs"), 40)
+    eventually(lambda: expect((resources().get("allocatable") or {}).get(gpu), "4", "allocatable GPUs"), 90)
     expect(resources()["free"][gpu], "4", "free GPUs")
     expect(set(resources()["free"]) >= {"cpu", "memory", "pods"}, True, f"resources of {resources()}")
     s.nodes["member1"].remove("a")
-    eventually(lambda: expect((resources().get("allocatable") or {}).get(gpu), None, "GPUs without the node"), 40)
+    eventually(lambda: expect((resources().get("allocatable") or {}).get(gpu), None, "GPUs without the node"), 90)
     eventually(lambda: expect(k.condition(t.host.get(k.KFC, SYSTEM, "member1"), "Ready").get("status"), "True", "still ready"))
 
 

@@ -109,7 +109,7 @@ def a_deletion_that_waits_and_an_object_that_opted_out_are_problems(t):
     t.member1.patch(gadgets.target, plane.namespace, "opted", {"metadata": {"labels": {MANAGED: "false"}}})
     eventually(lambda: expect(items(plane, "-n", plane.namespace)["opted"]["message"], "ManagedLabelFalse: member1", "message"))
     proxies["member2"].refuse()
-    eventually(lambda: expect(k.condition(plane.cluster("member2"), "Ready").get("status") != "True", True, "lost"), 30)
+    eventually(lambda: expect(k.condition(plane.cluster("member2"), "Ready").get("status") != "True", True, "lost"), 90)
     t.host.delete(gadgets.fed, plane.namespace, "waits")
 
     def told():
@@ -117,7 +117,7 @@ def a_deletion_that_waits_and_an_object_that_opted_out_are_problems(t):
         expect((waits["state"], waits["problem"], waits["message"]), ("Deleting", True, "ClusterNotReady: member2"), "waits")
         text = plane.ctl("status", "-n", plane.namespace)
         assert text.startswith("1 of 2 clusters is not ready: member2 (ClusterNotReachable for "), text
-    eventually(told, 40)
+    eventually(told, 90)
     clusters = plane.ctl("get", "clusters")
     lines = {line.split()[0]: line.split() for line in clusters.splitlines()[1:]}
     expect((lines["member1"][2], lines["member2"][2]), ("True", "False"), "READY")

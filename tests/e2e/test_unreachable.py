@@ -13,7 +13,7 @@ def lose(plane, proxy, member="member2"):
     def lost():
         ready = k.condition(plane.cluster(member), "Ready")
         assert ready.get("status") != "True", f"{member} still counts as ready"
-    eventually(lost, 30)
+    eventually(lost, 90)
 
 
 def pending(t, plane):
@@ -22,7 +22,7 @@ def pending(t, plane):
     return {c: json.loads(text) for c, text in ((found or {}).get("data") or {}).items() if text}
 
 
-def gone_from_host(t, plane, gadgets, name, timeout=30):
+def gone_from_host(t, plane, gadgets, name, timeout=90):
     t.gone(t.host, gadgets.fed, plane.namespace, name, timeout)
 
 

@@ -20,7 +20,7 @@ def slowness():
     return float(os.environ.get("E2E_SLOW", "1"))
 
 
-def eventually(check, timeout=30, pause=0.05):
+def eventually(check, timeout=90, pause=0.05):
     """Calls check() until it does not raise, and returns what it returns; at the deadline its last error is raised."""
     deadline = time.monotonic() + timeout * slowness()
     while True:
