@@ -8,7 +8,7 @@ import time
 from waiting import slowness
 
 QUIET = 0.4     # seconds without output after which a program waits for keys
-PATIENCE = 15
+PATIENCE = 60
 
 
 class Terminal:
