@@ -57,6 +57,50 @@ char *mem_strdup(const char *s);            /* NULL gives NULL */
 char *mem_strndup(const char *s, size_t n); /* exactly n bytes and a NUL */
 char *mem_printf(const char *fmt, ...) _printf_(1, 2);
 
+/*
+ * What each folder of src/ ("room") has allocated since the start, counted where the call stands: a profile of who allocates, at the
+ * cost of two additions. What is alive is for the caches and queues to say. The build defines MEM_ROOM for each folder; tests have none.
+ */
+enum mem_room {
+    MEM_OTHER,
+    MEM_BASE,
+    MEM_JSON,
+    MEM_NET,
+    MEM_KUBE,
+    MEM_FED,
+    MEM_CONTROLLERS,
+    MEM_WEBHOOK,
+    MEM_CLI,
+    MEM_MAIN,
+    MEM_ROOMS,
+};
+struct mem_count {
+    uint64_t calls, bytes;
+};
+extern struct mem_count mem_counts[MEM_ROOMS];
+extern const char *const mem_room_names[MEM_ROOMS];
+
+#ifdef MEM_ROOM
+/* Plain loads and stores: a count that is lost between threads matters less than a locked bus. */
+static inline size_t mem_note(size_t bytes)
+{
+    struct mem_count *c = &mem_counts[MEM_ROOM];
+
+    __atomic_store_n(&c->calls, __atomic_load_n(&c->calls, __ATOMIC_RELAXED) + 1, __ATOMIC_RELAXED);
+    __atomic_store_n(&c->bytes, __atomic_load_n(&c->bytes, __ATOMIC_RELAXED) + bytes, __ATOMIC_RELAXED);
+    return bytes;
+}
+#define mem_alloc(size) (mem_alloc)(mem_note(size))
+#define mem_zalloc(size) (mem_zalloc)(mem_note(size))
+#define mem_array(count, size)                                                                                         \
+    ({                                                                                                                 \
+        size_t _n = (count), _s = (size);                                                                              \
+        mem_note(_n *_s);                                                                                              \
+        (mem_array)(_n, _s);                                                                                           \
+    })
+#define mem_realloc(p, size) (mem_realloc)((p), mem_note(size))
+#endif
+
 /* Grows array `p` of elements so that index `n` is valid; `cap` is updated. Doubles. */
 #define MEM_GROW(p, cap, n)                                                                                            \
     do {                                                                                                               \

@@ -9,10 +9,39 @@
 
 #include <errno.h>
 
+static void empty(struct buf *b)
+{
+    *b = (struct buf){ .max = b->max, .secret = b->secret };
+}
+
+static void discard(const struct buf *b)
+{
+    if (b->secret && b->p)
+        explicit_bzero(b->p, b->cap);
+    free(b->p);
+}
+
 void buf_done(struct buf *b)
 {
-    free(b->p);
-    *b = BUF_INIT(b->max);
+    discard(b);
+    empty(b);
+}
+
+/* realloc would leave a copy where the bytes were. */
+static void grow(struct buf *b, size_t cap)
+{
+    char *p;
+
+    if (b->secret && b->p) {
+        p = mem_alloc(cap);
+        memcpy(p, b->p, b->n);
+        discard(b);
+    } else {
+        p = mem_realloc(b->p, cap);
+    }
+    b->p = p;
+    b->cap = cap;
+    b->p[b->n] = '\0';
 }
 
 int buf_reserve(struct buf *b, size_t extra)
@@ -36,9 +65,7 @@ int buf_reserve(struct buf *b, size_t extra)
     /* Never much more than the owner allows. */
     if (b->max < SIZE_MAX)
         cap = MIN(cap, MAX(b->max + 1, need));
-    b->p = mem_realloc(b->p, cap);
-    b->cap = cap;
-    b->p[b->n] = '\0';
+    grow(b, cap);
     return 0;
 }
 
@@ -113,7 +140,7 @@ char *buf_take(struct buf *b, size_t *ret_n)
     p[b->n] = '\0';
     if (ret_n)
         *ret_n = b->n;
-    *b = BUF_INIT(b->max);
+    empty(b);
     return p;
 }
 

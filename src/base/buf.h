@@ -2,6 +2,7 @@
  * A growable byte buffer with a maximum that its owner states. Always NUL-terminated once something was
  * written (the NUL is not counted). A write beyond the maximum changes nothing, marks the buffer as failed and
  * returns -EFBIG; later writes fail too, so a caller may write on and check buf_failed() once at the end.
+ * Memory of a secret buffer is cleared before it is freed, also when the buffer grows.
  */
 #ifndef BASE_BUF_H
 #define BASE_BUF_H
@@ -13,10 +14,11 @@
 struct buf {
     char *p;
     size_t n, cap, max;
-    bool failed;
+    bool failed, secret;
 };
 
 #define BUF_INIT(maximum) ((struct buf){ .max = (maximum) })
+#define BUF_SECRET_INIT(maximum) ((struct buf){ .max = (maximum), .secret = true })
 #define BUF_MAX_DEFAULT ((size_t)64 << 20)
 
 void buf_done(struct buf *b); /* frees; the buffer may be used again */
@@ -44,7 +46,8 @@ static inline bool buf_failed(const struct buf *b)
 {
     return b->failed;
 }
-/* Gives the memory to the caller (free()), never NULL, NUL-terminated; the buffer is empty afterwards. */
+/* Gives the memory to the caller (free()), never NULL, NUL-terminated; the buffer is empty afterwards. Of a secret buffer the caller
+ * clears it. */
 char *buf_take(struct buf *b, size_t *ret_n);
 
 /* Percent-encodes for a URL path segment or query value (everything but unreserved characters). */

@@ -114,7 +114,7 @@ static int decode(struct buf *tmp, struct str in, size_t *bad)
 
 int base64_decode(struct buf *out, struct str in, size_t *ret_bad_offset)
 {
-    _cleanup_buf_ struct buf tmp = BUF_INIT(SIZE_MAX);
+    _cleanup_buf_ struct buf tmp = { .max = SIZE_MAX, .secret = out->secret };
     size_t bad = 0;
     int r = buf_reserve(&tmp, in.n / 4 * 3 + 3);
 

@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -26,6 +27,7 @@
 #define LINE_MAX_BYTES 16384
 /* What poll promises to take on a terminal or on a pipe that could not be opened again. */
 #define CHUNK 4096
+#define MAX_MODULES 32
 
 static struct {
     pthread_mutex_t lock;
@@ -33,8 +35,15 @@ static struct {
     int fd;     /* where lines go: the caller's or our own descriptor */
     int own_fd; /* -1 when fd is the caller's */
     enum { KIND_UNKNOWN, KIND_PLAIN, KIND_SOCKET, KIND_NONBLOCK, KIND_POLL } kind;
-    bool partial; /* the last line was written in part: end it first */
-    uint64_t dropped;
+    bool partial;         /* the last line was written in part: end it first */
+    uint64_t dropped;     /* and not reported yet */
+    uint64_t dropped_all; /* since the start */
+    enum log_format format;
+    struct module {
+        char pattern[64];
+        int verbosity;
+    } modules[MAX_MODULES];
+    size_t n_modules;
     char raw[LINE_MAX_BYTES], out[LINE_MAX_BYTES + 8];
 } state = { .lock = PTHREAD_MUTEX_INITIALIZER, .fd = STDERR_FILENO, .own_fd = -1 };
 
@@ -46,6 +55,46 @@ void log_init(int verbosity)
 bool log_v(int verbosity)
 {
     return verbosity <= state.verbosity;
+}
+
+void log_set_format(enum log_format format)
+{
+    state.format = format;
+}
+
+bool log_v_in(const char *file, int verbosity)
+{
+    char name[64];
+
+    if (state.n_modules == 0)
+        return log_v(verbosity);
+    snprintf(name, sizeof(name), "%.*s", (int)strcspn(file, "."), file);
+    for (size_t i = 0; i < state.n_modules; i++)
+        if (fnmatch(state.modules[i].pattern, name, 0) == 0)
+            return verbosity <= state.modules[i].verbosity;
+    return log_v(verbosity);
+}
+
+int log_set_vmodule(struct str spec)
+{
+    struct module modules[MAX_MODULES] = { 0 };
+    struct str part, rest = spec, pattern, number;
+    size_t n = 0;
+    int64_t v;
+
+    for (bool more = spec.n > 0; more;) {
+        more = str_cut(rest, ',', &part, &rest);
+        if (part.n == 0) /* as klog: a trailing comma is nothing */
+            continue;
+        if (n == MAX_MODULES || !str_cut(part, '=', &pattern, &number) || pattern.n == 0 ||
+            pattern.n >= sizeof(modules[0].pattern) || str_to_i64(number, &v) < 0 || v < 0 || v > 100)
+            return -EINVAL;
+        snprintf(modules[n].pattern, sizeof(modules[n].pattern), "%" PRIstr, STRARG(pattern));
+        modules[n++].verbosity = (int)v;
+    }
+    memcpy(state.modules, modules, n * sizeof(modules[0]));
+    state.n_modules = n;
+    return 0;
 }
 
 static void use_fd(int fd)
@@ -118,13 +167,32 @@ static bool write_line(const char *p, size_t n)
     return done == n;
 }
 
-/* The header of a klog line; returns its length. */
+static int put_json_header(char *out, size_t size, char level, const char *file, int line)
+{
+    const char *name = level == LOG_INFO      ? "info"
+                       : level == LOG_WARNING ? "warning"
+                       : level == LOG_ERROR   ? "error"
+                                              : "fatal";
+    struct timespec ts;
+
+    clock_gettime(CLOCK_REALTIME, &ts);
+    return snprintf(out, size, "{\"ts\":%lld%03ld.%03ld,\"level\":\"%s\",\"caller\":\"%s:%d\",\"msg\":\"",
+                    (long long)ts.tv_sec, ts.tv_nsec / 1000000, ts.tv_nsec / 1000 % 1000, name, file, line);
+}
+
+/* What stands before the text; returns its length. */
 static size_t put_header(char *out, size_t size, char level, const char *file, int line)
 {
     struct timespec ts;
     struct tm tm = { 0 };
     int n;
 
+    if (state.format == LOG_TEXT_BARE)
+        return 0;
+    if (state.format == LOG_JSON) {
+        n = put_json_header(out, size, level, file, line);
+        return n < 0 ? 0 : MIN((size_t)n, size - 1);
+    }
     clock_gettime(CLOCK_REALTIME, &ts);
     localtime_r(&ts.tv_sec, &tm);
     n = snprintf(out, size, "%c%02d%02d %02d:%02d:%02d.%06ld %7d %s:%d] ", level, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
@@ -144,7 +212,9 @@ static size_t escape_one(struct str s, size_t n, uint32_t c, char out[static 16]
     unsigned char byte = (unsigned char)s.p[0];
     int len;
 
-    if (c == '\n' || c == '\r' || c == '\t')
+    if (state.format == LOG_JSON) /* a byte that is no UTF-8 becomes the replacement character, as in Go */
+        len = snprintf(out, 16, "%s%04x", "\\u", n == 0 ? 0xfffdU : (unsigned)c);
+    else if (c == '\n' || c == '\r' || c == '\t')
         len = snprintf(out, 16, "\\%c", c == '\n' ? 'n' : c == '\r' ? 'r' : 't');
     else if (n == 0 || c < 0x80)
         len = snprintf(out, 16, "\\x%02x", byte);
@@ -165,7 +235,7 @@ static size_t put_escaped(char *out, size_t size, struct str s, bool *ret_cut)
         size_t n = utf8_decode(s, &c), len = n;
         const char *from = s.p;
 
-        if (n == 0 || is_control(c)) {
+        if (n == 0 || is_control(c) || (state.format == LOG_JSON && (c == '"' || c == '\\'))) {
             len = escape_one(s, n, c, esc);
             from = esc;
         }
@@ -189,10 +259,16 @@ static void report_dropped(void)
     if (state.dropped == 0)
         return;
     n = put_header(line, sizeof(line), LOG_WARNING, "log.c", __LINE__);
-    n += (size_t)snprintf(line + n, sizeof(line) - n, "%llu log lines were dropped because nobody read them\n",
-                          (unsigned long long)state.dropped);
+    n += (size_t)snprintf(line + n, sizeof(line) - n, "%llu log lines were dropped because nobody read them%s\n",
+                          (unsigned long long)state.dropped, state.format == LOG_JSON ? "\"}" : "");
     if (write_line(line, n))
         state.dropped = 0;
+}
+
+static void drop(void)
+{
+    state.dropped++;
+    state.dropped_all++;
 }
 
 static void emit(size_t n)
@@ -200,12 +276,20 @@ static void emit(size_t n)
     if (state.kind == KIND_UNKNOWN)
         use_fd(state.fd);
     if (state.partial && !write_line("\n", 1)) {
-        state.dropped++;
+        drop();
         return;
     }
     report_dropped();
     if (state.dropped || !write_line(state.out, n))
-        state.dropped++;
+        drop();
+}
+
+uint64_t log_dropped(void)
+{
+    pthread_mutex_lock(&state.lock);
+    uint64_t n = state.dropped_all;
+    pthread_mutex_unlock(&state.lock);
+    return n;
 }
 
 /* Formats into state.raw. Returns the length of the text there; *ret_cut says whether some is missing. */
@@ -221,25 +305,46 @@ static _printf_(1, 0) size_t format_raw(const char *fmt, va_list ap, bool *ret_c
     return n;
 }
 
-void log_vline(enum log_level level, const char *file, int line, const char *fmt, va_list ap)
+/* The whole line in state.out; returns its length. */
+static _printf_(4, 0) size_t compose(enum log_level level, const char *file, int line, const char *fmt, va_list ap)
 {
-    int saved = errno;
-    size_t n, text_n;
     bool cut, cut_raw;
+    size_t n, text_n = format_raw(fmt, ap, &cut_raw);
 
-    pthread_mutex_lock(&state.lock);
-    errno = saved; /* for %m */
-    text_n = format_raw(fmt, ap, &cut_raw);
     n = put_header(state.out, LINE_MAX_BYTES / 2, (char)level, file, line);
-    n += put_escaped(state.out + n, LINE_MAX_BYTES - 4 - n, str_n(state.raw, text_n), &cut);
+    n += put_escaped(state.out + n, LINE_MAX_BYTES - 6 - n, str_n(state.raw, text_n), &cut);
     if (cut || cut_raw) {
         memcpy(state.out + n, "...", 3);
         n += 3;
     }
+    if (state.format == LOG_JSON) {
+        memcpy(state.out + n, "\"}", 2);
+        n += 2;
+    }
     state.out[n++] = '\n';
-    emit(n);
+    return n;
+}
+
+void log_vline(enum log_level level, const char *file, int line, const char *fmt, va_list ap)
+{
+    int saved = errno;
+
+    pthread_mutex_lock(&state.lock);
+    errno = saved; /* for %m */
+    emit(compose(level, file, line, fmt, ap));
     pthread_mutex_unlock(&state.lock);
     errno = saved;
+}
+
+void log_render(struct buf *out, enum log_level level, const char *file, int line, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    pthread_mutex_lock(&state.lock);
+    buf_add(out, state.out, compose(level, file, line, fmt, ap));
+    pthread_mutex_unlock(&state.lock);
+    va_end(ap);
 }
 
 void log_line(enum log_level level, const char *file, int line, const char *fmt, ...)

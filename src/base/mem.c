@@ -10,6 +10,10 @@
 
 #include "base/base.h"
 
+struct mem_count mem_counts[MEM_ROOMS];
+const char *const mem_room_names[MEM_ROOMS] = { "other", "base",        "json",    "net", "kube",
+                                                "fed",   "controllers", "webhook", "cli", "main" };
+
 /* No log line here: log_line may need memory itself. */
 static void __attribute__((noreturn)) out_of_memory(void)
 {
@@ -20,7 +24,7 @@ static void __attribute__((noreturn)) out_of_memory(void)
     abort();
 }
 
-void *mem_alloc(size_t size)
+void *(mem_alloc)(size_t size)
 {
     void *p = malloc(size ? size : 1);
 
@@ -29,12 +33,12 @@ void *mem_alloc(size_t size)
     return p;
 }
 
-void *mem_zalloc(size_t size)
+void *(mem_zalloc)(size_t size)
 {
-    return mem_array(1, size);
+    return (mem_array)(1, size);
 }
 
-void *mem_array(size_t count, size_t size)
+void *(mem_array)(size_t count, size_t size)
 {
     /* calloc checks the product for overflow. */
     void *p = calloc(count ? count : 1, size ? size : 1);
@@ -44,7 +48,7 @@ void *mem_array(size_t count, size_t size)
     return p;
 }
 
-void *mem_realloc(void *p, size_t size)
+void *(mem_realloc)(void *p, size_t size)
 {
     void *q = realloc(p, size ? size : 1);
 

@@ -118,17 +118,60 @@ static int check_account(struct unjoin *u, struct error **err)
     return error_move(err, &e, "%s", "");
 }
 
+static bool is_subject(yyjson_val *binding, struct str ns)
+{
+    yyjson_val *subject;
+    size_t i, n;
+    yyjson_arr_foreach(json_get(binding, "subjects"), i, n, subject)
+    {
+        if (str_eq(json_path_str(subject, "namespace"), ns))
+            return true;
+    }
+    return false;
+}
+
+/* The namespace is not part of this name: a control plane in another namespace of the same host may have joined the cluster under the
+ * same name, and live by these rights. Who may not read them may not delete them either. */
+static int rights_are_of_other(struct unjoin *u, struct str role, bool *ret, struct error **err)
+{
+    _cleanup_json_ yyjson_doc *doc = NULL;
+    struct error *e = NULL;
+    *ret = false;
+    if (!u->member)
+        return 0;
+    if (remote_get(u->member, &res_cluster_role_bindings, STR_NULL, role, &doc, &e) < 0) {
+        if (!is_not_found(e) && error_http(e) != 403)
+            return failed(u, u->member, e, err);
+        error_free(e);
+        return 0;
+    }
+    yyjson_val *binding = yyjson_doc_get_root(doc);
+    struct str of = json_path_str(yyjson_arr_get_first(json_get(binding, "subjects")), "namespace");
+    *ret = !str_empty(of) && !is_subject(binding, u->ns);
+    if (*ret)
+        cli_note(u->cli,
+                 "ClusterRole and ClusterRoleBinding \"%s\" of cluster \"%s\" are kept: the control plane in namespace "
+                 "\"%" PRIstr "\" uses them.",
+                 u->names.role, u->names.cluster, STRARG(of));
+    return 0;
+}
+
+static int delete_cluster_role(struct unjoin *u, struct str name, struct error **err)
+{
+    int r = delete_right(u, &res_cluster_role_bindings, "ClusterRoleBinding", "cluster role binding", name, err);
+    return r == 0 ? delete_right(u, &res_cluster_roles, "ClusterRole", "cluster role", name, err) : r;
+}
+
 /* Both scopes are tried: the control plane may have changed its scope since the join. */
 static int delete_member_objects(struct unjoin *u, struct error **err)
 {
     struct str role = str_of(u->names.role), health = str_of(u->names.health_role);
-    int r = delete_right(u, &res_cluster_role_bindings, "ClusterRoleBinding", "cluster role binding", role, err);
+    bool kept;
+    int r = rights_are_of_other(u, role, &kept, err);
+    if (r == 0 && !kept)
+        r = delete_cluster_role(u, role, err);
     if (r == 0)
-        r = delete_right(u, &res_cluster_roles, "ClusterRole", "cluster role", role, err);
-    if (r == 0)
-        r = delete_right(u, &res_cluster_role_bindings, "ClusterRoleBinding", "cluster role binding", health, err);
-    if (r == 0)
-        r = delete_right(u, &res_cluster_roles, "ClusterRole", "cluster role", health, err);
+        r = delete_cluster_role(u, health, err);
     if (r == 0)
         r = delete_right(u, &res_role_bindings, "RoleBinding", "role binding", role, err);
     if (r == 0)

@@ -82,6 +82,10 @@ static int check_config(void *arg, yyjson_val *ftc)
         doctor_addf(d, SUBJECT, name, DOCTOR_FAILURE, advice, "it is invalid: %s", error_msg(e));
         return 0;
     }
+    if (fed_type_config_check(ftc, &e) < 0)
+        doctor_addf(d, SUBJECT, name, DOCTOR_WARNING,
+                    "Correct it: the webhook refuses any other change of it until then.", "against the rules: %s",
+                    error_msg(e));
     if (d->config && d->config->namespaced && !c->target.namespaced) {
         doctor_add(d, SUBJECT, c->name, DOCTOR_OK, "not propagated: the scope is Namespaced, and the type is not",
                    NULL);

@@ -6,10 +6,12 @@
 #include "net/tls_pem.h"
 
 #define SUBJECT "Webhook"
-#define SERVING_SECRET "kubefed-admission-webhook-serving-cert"
+#define SERVING_SECRET "kubefed-admission-webhook-serving-cert" /* kept by the chart of KubeFed, or by cert-manager */
+#define OWN_SECRET "kubefed-admission-webhook-certificate"      /* kept by the webhook itself */
 #define SERVING "serving certificate"
 #define MAX_PEM ((size_t)4 << 20)
 #define MOST_HOOKS 32
+#define LOOK "The webhook makes and renews it by itself: its log says why it does not."
 #define UPGRADE "Upgrade the chart, which makes the certificates anew (or cert-manager does), then restart the webhook."
 
 static const struct kube_resource res_validating = { STR("admissionregistration.k8s.io"), STR("v1"),
@@ -91,28 +93,43 @@ static int check_reachable(struct hook *h, struct error **err)
 
 /* --- certificates --- */
 
-static void judge_serving(struct hook *h, struct str pem)
+static void judge_serving(struct hook *h, struct str pem, const char *secret, const char *remedy)
 {
     _cleanup_free_ char *host = mem_printf("%" PRIstr ".%" PRIstr ".svc", STRARG(h->service), STRARG(h->ns));
     _cleanup_error_ struct error *e = NULL;
     int64_t until;
     size_t n;
     if (tls_pem_verify(pem, buf_str(&h->ca), host, h->d->now, &e) < 0 || tls_pem_first_end(pem, &until, &n, &e) < 0) {
-        doctor_addf(h->d, SUBJECT, SERVING, DOCTOR_FAILURE, UPGRADE,
-                    "the API server will not take the certificate in Secret " SERVING_SECRET " for %s: %s", host,
-                    error_msg(e));
+        doctor_addf(h->d, SUBJECT, SERVING, DOCTOR_FAILURE, remedy,
+                    "the API server will not take the certificate in Secret %s for %s: %s", secret, host, error_msg(e));
         return;
     }
     enum doctor_verdict v = doctor_judge_end(until, 0, h->d->now);
     _cleanup_free_ char *text = doctor_end_text(until, h->d->now);
-    doctor_addf(h->d, SUBJECT, SERVING, v, v == DOCTOR_OK ? NULL : UPGRADE, "that for %s %s", host, text);
+    doctor_addf(h->d, SUBJECT, SERVING, v, v == DOCTOR_OK ? NULL : remedy, "that for %s %s", host, text);
+}
+
+static void judge_secret(struct hook *h, yyjson_val *secret, const char *name, const char *remedy)
+{
+    _cleanup_buf_ struct buf pem = BUF_INIT(MAX_PEM);
+
+    if (base64_decode(&pem, json_str(json_get(json_get(secret, "data"), "tls.crt")), NULL) < 0)
+        buf_reset(&pem);
+    judge_serving(h, buf_str(&pem), name, remedy);
 }
 
 static int check_serving(struct hook *h, struct error **err)
 {
     _cleanup_json_ yyjson_doc *doc = NULL;
     _cleanup_error_ struct error *e = NULL;
-    _cleanup_buf_ struct buf pem = BUF_INIT(MAX_PEM);
+    int r = remote_get(h->d->host, &res_secrets, h->ns, STR(OWN_SECRET), &doc, &e);
+    if (r == 0) {
+        judge_secret(h, yyjson_doc_get_root(doc), OWN_SECRET, LOOK);
+        return 0;
+    }
+    if (!is_not_found(e))
+        return doctor_unreadable(h->d, SUBJECT, SERVING, &e, err);
+    error_free(TAKE_PTR(e));
     if (remote_get(h->d->host, &res_secrets, h->ns, STR(SERVING_SECRET), &doc, &e) < 0) {
         if (!is_not_found(e))
             return doctor_unreadable(h->d, SUBJECT, SERVING, &e, err);
@@ -122,10 +139,7 @@ static int check_serving(struct hook *h, struct error **err)
             "the Secret \"%" PRIstr "/" SERVING_SECRET "\" does not exist", STRARG(h->ns));
         return 0;
     }
-    struct str data = json_str(json_get(json_get(yyjson_doc_get_root(doc), "data"), "tls.crt"));
-    if (base64_decode(&pem, data, NULL) < 0)
-        buf_reset(&pem);
-    judge_serving(h, buf_str(&pem));
+    judge_secret(h, yyjson_doc_get_root(doc), SERVING_SECRET, UPGRADE);
     return 0;
 }
 
@@ -139,7 +153,8 @@ static bool check_ca(struct hook *h)
     if (str_empty(data)) {
         doctor_add(h->d, SUBJECT, h->name, DOCTOR_FAILURE,
                    "it has no caBundle, so the API server trusts no certificate of it",
-                   "Upgrade the chart; with cert-manager look at the annotation cert-manager.io/inject-ca-from.");
+                   "The webhook puts it there when it keeps its own certificate: its log says why it does not. With "
+                   "cert-manager look at the annotation cert-manager.io/inject-ca-from.");
         return false;
     }
     if (base64_decode(&h->ca, data, NULL) < 0 || tls_pem_first_end(buf_str(&h->ca), &until, &n, &e) < 0) {

@@ -351,7 +351,7 @@ static void select_clusters(struct explain *x)
 
 static int64_t seconds_of(int64_t ns)
 {
-    return (ns + NSEC_PER_SEC - 1) / NSEC_PER_SEC;
+    return ns / NSEC_PER_SEC + (ns % NSEC_PER_SEC > 0);
 }
 
 void explain_decide(struct explain *x)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/rtime.h"
 #include "controllers/sync_internal.h"
 #include "fed/names.h"
 
@@ -18,6 +19,7 @@ struct flight {
     enum fed_op_kind kind;
     struct fed_body *body; /* as it was sent */
     struct kube_call *call;
+    uint64_t began_ns;
 };
 
 static const struct verb {
@@ -134,12 +136,23 @@ static void forget(const struct flight *f, const struct sync_member *m)
     sync_tell_watcher(f->sync, str_of(f->key));
 }
 
+/* It succeeded. Updates are measured too. */
+static void measure(const struct flight *f)
+{
+    static const enum measured_action actions[] = {
+        [FED_OP_CREATE] = MEASURED_CREATE, [FED_OP_UPDATE] = MEASURED_UPDATE, [FED_OP_DELETE] = MEASURED_DELETE
+    };
+
+    histogram_observe(&f->sync->env->measures->operations[actions[f->kind]], time_mono_ns() - f->began_ns);
+}
+
 /* The server's answer to a create or update: the new state of the member object. */
 static void flight_wrote(struct flight *f, yyjson_val *live)
 {
     struct sync *s = f->sync;
     struct sync_member *m = sync_member_find(s, str_of(f->cluster));
     _cleanup_free_ char *version = fed_object_version(live);
+    measure(f);
     if (m) {
         struct str rv = json_path_str(live, "metadata.resourceVersion");
         sync_settle(s, m, str_of(f->key), f->kind == FED_OP_UPDATE ? f->body : NULL, live);
@@ -180,6 +193,7 @@ static void flight_deleted(struct flight *f, yyjson_val *answer)
     struct sync_member *m = sync_member_find(f->sync, str_of(f->cluster));
     bool object = answer && !str_eqc(json_path_str(answer, "kind"), "Status") && json_get(answer, "metadata");
     bool terminating = object && !saw_it_go(f, m);
+    measure(f);
     if (m && terminating)
         kube_informer_learn(m->informer, answer); /* tells by itself what matters: see there */
     if (m && !terminating)
@@ -389,6 +403,7 @@ void apply_start(struct pass *p)
         f->cluster = mem_strdup(p->clusters->v[op->cluster].name);
         f->index = op->cluster;
         f->kind = op->kind;
+        f->began_ns = time_mono_ns();
         if (p->views[op->cluster].obj)
             f->uid = str_dup(p->views[op->cluster].obj->uid);
         _cleanup_free_ char *id = flight_id(str_of(f->cluster), str_of(f->key));
@@ -415,6 +430,15 @@ void apply_release(struct pass *p)
         f->pass = NULL;
         p->running--;
         set_error(&p->results[f->index], verbs[f->kind].timed_out, "no answer yet");
+    }
+}
+
+void sync_each_operation(const struct sync *s, void (*fn)(void *arg, const char *cluster, bool sent), void *arg)
+{
+    struct map_entry e;
+    for (size_t i = 0; map_next(&s->flights, &i, &e);) {
+        const struct flight *f = e.val;
+        fn(arg, f->cluster, f->call && kube_call_is_sent(f->call));
     }
 }
 

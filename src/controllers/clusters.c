@@ -12,6 +12,7 @@
 #include "base/map.h"
 #include "base/rtime.h"
 #include "controllers/renewal.h"
+#include "net/tls.h"
 
 #define SECRET_RETRY_INITIAL_MS 1000u
 #define SECRET_RETRY_MAX_MS 30000u
@@ -22,6 +23,7 @@ struct clusters {
     struct map by_name; /* of struct cluster */
     struct list listeners;
     struct cluster_snapshot *snapshot; /* NULL: to be rebuilt */
+    bool promoted;                     /* we lead as soon as the list is complete that is under way */
 };
 
 static void connect_cluster(struct cluster *c);
@@ -99,6 +101,7 @@ static void disconnect(struct cluster *c)
         return;
     notify(c->registry, c, CLUSTER_DISCONNECTED);
     kube_client_free(TAKE_PTR(c->client));
+    free(TAKE_PTR(c->problem)); /* of a new token only; without a client it is another matter, to be told */
 }
 
 void clusters_event(const struct cluster *c, const char *type, const char *reason, const char *message)
@@ -123,7 +126,13 @@ static void set_problem(struct cluster *c, const char *text)
     }
     if (!now || !c->object)
         return;
+    if (c->registry->config.standby) {
+        log_verbose(1, "Cluster %s: %s", c->name, text);
+        return;
+    }
     log_warning("Cluster %s: %s", c->name, text);
+    if (c->client)
+        return; /* it goes on with the token of before: the configuration is not malformed yet */
     _cleanup_free_ char *message = mem_printf("The configuration for this cluster may be malformed: %s", text);
     clusters_event(c, "Warning", "MalformedClusterConfig", message);
 }
@@ -175,6 +184,7 @@ static int make_client(struct cluster *c, struct str token, struct error **err)
         .loop = kube_client_loop(c->registry->config.host),
         .user_agent = "kubefed-controller",
         .connect_backoff = true,
+        .tally = kube_client_tally(c->registry->config.host),
         .on_unauthorized = on_unauthorized,
         .arg = c,
     };
@@ -193,6 +203,36 @@ static int token_of_secret(struct str body, const struct cluster *c, struct buf 
         return error_set(err, -EINVAL, "The secret for cluster %s is missing a non-empty value for \"token\"", c->name);
     *ret_version = str_dup(json_path_str(yyjson_doc_get_root(doc), "metadata.resourceVersion"));
     return 0;
+}
+
+static void watch_token(struct cluster *c, struct str token, struct str secret_version)
+{
+    if (!c->registry->config.standby)
+        renewal_watch(c, token, secret_version);
+}
+
+/* When the first certificate of a bundle ends; 0: there is none. */
+static int64_t bundle_ends(struct str pem)
+{
+    static const struct str begin = STR("-----BEGIN CERTIFICATE-----");
+    int64_t from, until, first = 0;
+    const char *at;
+
+    while (pem.n && (at = memmem(pem.p, pem.n, begin.p, begin.n))) {
+        pem = str_n(at, pem.n - (size_t)(at - pem.p));
+        if (tls_pem_validity(pem, &from, &until, NULL) == 0 && (first == 0 || until < first))
+            first = until;
+        pem = str_n(pem.p + begin.n, pem.n - begin.n);
+    }
+    return first;
+}
+
+static void note_connection(struct cluster *c)
+{
+    c->ca_ends = bundle_ends(c->spec->ca_pem);
+    if (c->connect_ns && c->registry->config.connections)
+        histogram_observe(c->registry->config.connections, time_mono_ns() - c->connect_ns);
+    c->connect_ns = 0;
 }
 
 static void on_secret(void *arg, const struct kube_response *resp, const struct error *err)
@@ -216,8 +256,9 @@ static void on_secret(void *arg, const struct kube_response *resp, const struct 
     }
     if (c->client) {
         kube_client_set_token(c->client, buf_str(&token));
+        free(TAKE_PTR(c->problem));
         c->retry_ms = 0;
-        renewal_watch(c, buf_str(&token), str_of(version));
+        watch_token(c, buf_str(&token), str_of(version));
         return;
     }
     if (make_client(c, buf_str(&token), &e) < 0) {
@@ -227,7 +268,8 @@ static void on_secret(void *arg, const struct kube_response *resp, const struct 
     free(TAKE_PTR(c->problem));
     c->retry_ms = 0;
     c->connecting = false;
-    renewal_watch(c, buf_str(&token), str_of(version));
+    note_connection(c);
+    watch_token(c, buf_str(&token), str_of(version));
     notify(c->registry, c, CLUSTER_CONNECTED);
 }
 
@@ -239,6 +281,7 @@ static void connect_cluster(struct cluster *c)
     _cleanup_free_ char *path = kube_path(&secrets, str_of(c->registry->config.system_namespace),
                                           str_of(c->spec->secret_name), STR_NULL);
     struct kube_request req = { .method = "GET", .path = str_of(path), .priority = KUBE_PRIO_HIGH };
+    c->connect_ns = c->client ? 0 : time_mono_ns();
     c->secret_call = kube_call(c->registry->config.host, &req, on_secret, c);
 }
 
@@ -368,13 +411,35 @@ static void on_change(void *arg, struct kube_object *old, struct kube_object *no
     }
 }
 
+/* What was not worth telling by a standby is told now, aloud. */
+static void tell_again(struct cluster *c)
+{
+    _cleanup_free_ char *problem = TAKE_PTR(c->problem);
+    if (problem && !c->spec) /* otherwise its Secret is read again */
+        set_problem(c, problem);
+}
+
+static void lead(struct clusters *r)
+{
+    struct cluster *c;
+    r->promoted = r->config.standby = false;
+    for (size_t i = 0; (c = clusters_next(r, &i));) {
+        loop_timer_stop(&c->retry);
+        tell_again(c);
+        clusters_read_secret(c);
+    }
+}
+
 static void on_state(void *arg, enum kube_informer_state state, const struct error *err)
 {
     struct clusters *r = arg;
-    if (state == KUBE_INFORMER_SYNCED)
+    if (state == KUBE_INFORMER_SYNCED) {
+        if (r->promoted)
+            lead(r);
         r->config.on_synced(r->config.arg);
-    else if (err)
+    } else if (err) {
         log_error("Failed to list KubeFedClusters: %s", error_msg(err));
+    }
 }
 
 struct clusters *clusters_start(const struct clusters_config *config)
@@ -387,6 +452,12 @@ struct clusters *clusters_start(const struct clusters_config *config)
     r->informer = kube_informer_start(&(struct kube_informer_config){
         .client = config->host, .path = path, .on_change = on_change, .on_state = on_state, .arg = r });
     return r;
+}
+
+void clusters_lead(struct clusters *r)
+{
+    r->promoted = true;
+    kube_informer_renew(r->informer);
 }
 
 void clusters_free(struct clusters *r)

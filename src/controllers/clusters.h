@@ -6,6 +6,7 @@
 #ifndef CONTROLLERS_CLUSTERS_H
 #define CONTROLLERS_CLUSTERS_H
 
+#include "base/histogram.h"
 #include "base/list.h"
 #include "fed/cluster.h"
 #include "kube/events.h"
@@ -18,16 +19,18 @@ struct cluster {
     bool ready;                 /* condition Ready is True */
     bool removed;               /* being taken out of the registry */
     struct kube_client *client; /* NULL while there is no usable connection */
-    char *problem;              /* why there is no client, or NULL */
+    char *problem;              /* why there is no client, or none with the Secret as it is now; or NULL */
     uint64_t connection_hash;   /* of what the connection is made from */
     struct clusters *registry;
     struct kube_call *secret_call;
     struct loop_timer retry;
     uint64_t retry_ms;
-    bool connecting;          /* the first attempt for this specification is not over yet */
-    struct renewal *renewal;  /* of a token that expires (controllers/renewal.h), or NULL */
-    struct kube_client *host; /* the registry's */
-    void *health;             /* owned by controllers/health */
+    bool connecting;             /* the first attempt for this specification is not over yet */
+    struct renewal *renewal;     /* of a token that expires (controllers/renewal.h), or NULL */
+    struct kube_client *host;    /* the registry's */
+    void *health;                /* owned by controllers/health */
+    uint64_t connect_ns;         /* when the connection was begun that is not there yet; 0: none */
+    int64_t token_ends, ca_ends; /* seconds since the epoch; 0: never, or it does not say */
 };
 
 /* What passes work with: immutable, reference counted, sorted by name. */
@@ -64,12 +67,17 @@ struct clusters_config {
     struct kube_client *host;
     struct event_recorder *events;
     const char *system_namespace;
+    bool standby;            /* until clusters_lead: no events, and tokens are renewed by somebody else */
     bool plain_http_default; /* Q-07 as in KubeFed: an endpoint without scheme and CA bundle is dialled in plain text */
-    void (*on_synced)(void *arg);
+    struct histogram *connections; /* gets how long each took to be made; NULL: nobody asks */
+    void (*on_synced)(void *arg);  /* it is known which there are; after clusters_lead once more */
     void *arg;
 };
 struct clusters;
 struct clusters *clusters_start(const struct clusters_config *config);
+/* We lead: the clusters are listed past the server's cache, and are not synced until then. After that the Secrets are read again,
+ * since who led before may have written them, problems are told, and tokens are renewed. Once. */
+void clusters_lead(struct clusters *c);
 void clusters_free(struct clusters *c); /* listeners get DISCONNECTED for connected clusters */
 bool clusters_synced(const struct clusters *c);
 void clusters_listen(struct clusters *c, struct clusters_listener *l);

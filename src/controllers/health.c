@@ -27,7 +27,10 @@ struct patient {
     struct fed_health_probe probe; /* the one under way */
     char *version;                 /* last known gitVersion, or NULL */
     uint64_t version_ms;
-    bool changed; /* connected anew, or no longer, since the last report */
+    uint64_t began_ns; /* the probe under way, until its report is written */
+    bool probed;
+    enum fed_probe_kind last; /* when probed */
+    bool changed;             /* connected anew, or no longer, since the last report */
 };
 
 static void probe_start(void *arg);
@@ -58,10 +61,18 @@ static void event(const struct patient *p, const char *reason, const char *text)
 
 /* --- report --- */
 
+static void measure(struct patient *p)
+{
+    if (p->began_ns && p->health->config.probes)
+        histogram_observe(p->health->config.probes, time_mono_ns() - p->began_ns);
+    p->began_ns = 0;
+}
+
 static void on_written(void *arg, const struct kube_response *resp, const struct error *err)
 {
     struct patient *p = arg;
     p->write = NULL;
+    measure(p);
     _cleanup_json_ yyjson_doc *doc = NULL;
     if (err)
         log_error("Failed to update the status of cluster \"%s\": %s", p->cluster->name, error_msg(err));
@@ -92,6 +103,8 @@ static void report(struct patient *p)
     struct health *h = p->health;
     p->probe.now = time_wall_s();
     p->probe.version = str_of(p->version);
+    p->probed = true;
+    p->last = p->probe.kind;
     _cleanup_json_ yyjson_doc *doc = NULL;
     if (json_parse(kube_object_body(p->cluster->object), &doc, NULL) == 0) {
         _cleanup_json_mut_ yyjson_mut_doc *status = NULL;
@@ -107,6 +120,8 @@ static void report(struct patient *p)
         if (fed_health_report(p->state, &settings, &p->probe, stored, &status))
             write_status(p, status);
     }
+    if (!p->write)
+        measure(p);
     schedule(p, h->config.period_ms);
 }
 
@@ -168,6 +183,7 @@ static void probe_start(void *arg)
     struct patient *p = arg;
     if (p->call)
         return;
+    p->began_ns = time_mono_ns();
     if (p->cluster->client) {
         p->call = get(p, STR("/healthz"), on_healthz);
     } else if (p->cluster->connecting) {
@@ -226,6 +242,14 @@ static void on_cluster(void *arg, struct cluster *c, enum cluster_event e)
         free(TAKE_PTR(p->version)); /* it may be another API server now */
         schedule(p, 0);
     }
+}
+
+const char *health_last(const struct cluster *c)
+{
+    const struct patient *p = c->health;
+    if (!p || !p->probed)
+        return NULL;
+    return p->last == FED_PROBE_OK ? "ready" : p->last == FED_PROBE_OFFLINE ? "offline" : "notready";
 }
 
 struct health *health_start(const struct health_config *config)

@@ -1,4 +1,4 @@
-/* The parts of a control plane. For src/controllers/manager.c and metrics.c only. */
+/* The parts of a control plane. For src/controllers/manager.c, metrics*.c and insight.c only. */
 #ifndef CONTROLLERS_MANAGER_INTERNAL_H
 #define CONTROLLERS_MANAGER_INTERNAL_H
 

@@ -8,6 +8,7 @@
 struct namespaces {
     struct kube_client *host;
     char *limited_to;
+    bool leading; /* lists are not from the server's cache */
     struct kube_informer *federated, *hosts;
     char *federated_path;
     struct list listeners;
@@ -104,8 +105,21 @@ void namespaces_set_type(struct namespaces *n, const struct fed_type_config *typ
     free(n->federated_path);
     n->federated_path = TAKE_PTR(path);
     if (n->federated_path)
-        n->federated = kube_informer_start(&(struct kube_informer_config){
-            .client = n->host, .path = n->federated_path, .on_change = on_federated, .on_state = on_state, .arg = n });
+        n->federated = kube_informer_start(&(struct kube_informer_config){ .client = n->host,
+                                                                           .path = n->federated_path,
+                                                                           .newest = n->leading,
+                                                                           .on_change = on_federated,
+                                                                           .on_state = on_state,
+                                                                           .arg = n });
+}
+
+void namespaces_lead(struct namespaces *n)
+{
+    n->leading = true;
+    if (n->hosts)
+        kube_informer_renew(n->hosts);
+    if (n->federated)
+        kube_informer_renew(n->federated);
 }
 
 bool namespaces_synced(const struct namespaces *n)

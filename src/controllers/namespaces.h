@@ -28,6 +28,8 @@ struct namespaces *namespaces_start(struct kube_client *host, struct str limited
 void namespaces_free(struct namespaces *n);
 /* Which federated type holds namespace placement (the FTC `namespaces`), or NULL: none. */
 void namespaces_set_type(struct namespaces *n, const struct fed_type_config *type);
+/* We lead: both are listed past the server's cache, and are not synced until then. */
+void namespaces_lead(struct namespaces *n);
 bool namespaces_synced(const struct namespaces *n);
 /* Borrowed, or NULL. */
 struct kube_object *namespaces_federated(const struct namespaces *n, struct str ns);

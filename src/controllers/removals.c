@@ -357,6 +357,13 @@ const struct fed_removal *removals_find(const struct removals *r, struct str clu
     return found && str_eqc(kube_object_uid(c->object), found->cluster_uid) ? found : NULL;
 }
 
+size_t removals_count(const struct removals *r, struct str cluster)
+{
+    const struct shelf *s = map_get(&r->shelves, cluster);
+
+    return s ? map_count(&s->entries) : 0;
+}
+
 void removals_each(const struct removals *r, struct str cluster, struct str type, void (*fn)(void *arg, struct str key),
                    void *arg)
 {

@@ -28,6 +28,9 @@ const struct fed_removal *removals_find(const struct removals *r, struct str clu
 void removals_each(const struct removals *r, struct str cluster, struct str type, void (*fn)(void *arg, struct str key),
                    void *arg);
 
+/* How many are put off in the cluster. */
+size_t removals_count(const struct removals *r, struct str cluster);
+
 /* Takes `entry` over. It counts from now on; removals_store says when it is on the HOST. */
 void removals_put(struct removals *r, struct str cluster, struct fed_removal *entry);
 /* Forgets an entry, stored in the background. Nothing when there is none. */

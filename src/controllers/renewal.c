@@ -22,6 +22,7 @@ struct renewal {
     struct cluster *cluster;
     struct jwt_claims claims;
     char *secret_version;
+    int64_t seen_at; /* seconds since the epoch: its life counts from here when it does not say */
     struct loop_timer timer;
     struct kube_call *call;
     struct buf token; /* the new one, until the Secret holds it */
@@ -185,6 +186,12 @@ static void look(void *arg)
     loop_timer_start(loop_of(r), &r->timer, ms, look, r);
 }
 
+int64_t renewal_planned(const struct cluster *c)
+{
+    const struct renewal *r = c->renewal;
+    return r ? renewal_due(r->claims.issued_at, r->claims.expires_at, r->seen_at) : 0;
+}
+
 void renewal_stop(struct cluster *c)
 {
     struct renewal *r = TAKE_PTR(c->renewal);
@@ -205,14 +212,18 @@ void renewal_watch(struct cluster *c, struct str token, struct str secret_versio
     if (c->renewal && c->renewal->call)
         return; /* it is being renewed: the end of that looks at what there is */
     renewal_stop(c);
-    if (jwt_read(token, &claims) < 0 || !claims.service_account || claims.expires_at == 0) {
+    int readable = jwt_read(token, &claims);
+    c->token_ends = readable < 0 ? 0 : claims.expires_at;
+    if (readable < 0 || !claims.service_account || claims.expires_at == 0) {
         jwt_claims_done(&claims);
         return;
     }
     struct renewal *r = mem_zalloc(sizeof(*r));
-    *r = (struct renewal){
-        .cluster = c, .claims = claims, .secret_version = str_dup(secret_version), .token = BUF_INIT(MAX_TOKEN)
-    };
+    *r = (struct renewal){ .cluster = c,
+                           .seen_at = time_wall_s(),
+                           .claims = claims,
+                           .secret_version = str_dup(secret_version),
+                           .token = BUF_INIT(MAX_TOKEN) };
     c->renewal = r;
     look(r);
 }

@@ -13,6 +13,9 @@ struct renewal; /* one cluster's; owned by struct cluster */
 void renewal_watch(struct cluster *c, struct str token, struct str secret_version);
 void renewal_stop(struct cluster *c); /* nothing happens any more; frees */
 
+/* When the cluster's token is to be renewed, in seconds since the epoch; 0: it is not, since it has no end or cannot renew itself. */
+int64_t renewal_planned(const struct cluster *c);
+
 /* Pure: when a token is to be renewed, in seconds since the epoch; 0: never. */
 int64_t renewal_due(int64_t issued_at, int64_t expires_at, int64_t now);
 

@@ -30,6 +30,7 @@ struct resources {
     uint64_t pruned_ms; /* until then nothing is written, since it was not kept; 0: it was */
     bool wrote;         /* a write within the last period */
     bool settled;       /* it is known whether somebody needs the numbers */
+    bool leading;
 };
 
 struct write {
@@ -164,6 +165,12 @@ static void on_timer(void *arg)
     struct resources *r = arg;
     struct map_entry e;
     uint64_t now = time_mono_ms();
+    if (!r->leading)
+        return;
+    if (!clusters_synced(r->clusters)) {
+        look_again(r, SOON_MS);
+        return;
+    }
     if (now < r->pruned_ms && workloads_nodes_are_held(r->workloads)) {
         look_again(r, r->pruned_ms - now);
         return;
@@ -193,6 +200,12 @@ static void on_cluster(void *arg, struct cluster *c, enum cluster_event event)
 {
     if (event == CLUSTER_ADDED || event == CLUSTER_READY)
         on_room(arg, str_of(c->name));
+}
+
+void resources_lead(struct resources *r)
+{
+    r->leading = true;
+    look_again(r, SOON_MS);
 }
 
 void resources_settle(struct resources *r)

@@ -10,6 +10,8 @@
 struct resources;
 struct resources *resources_start(struct kube_client *host, struct clusters *clusters, struct workloads *workloads,
                                   const char *system_namespace);
+/* Until then nothing is published. */
+void resources_lead(struct resources *r);
 /* From now on numbers that are there although nobody holds nodes are taken back: before, it is not known who will. */
 void resources_settle(struct resources *r);
 void resources_free(struct resources *r); /* before workloads_free; NULL is fine */

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/exposition.h"
 #include "base/log.h"
 #include "base/rtime.h"
 #include "controllers/scheduling_internal.h"
@@ -115,7 +116,8 @@ static void hold_nodes(struct scheduling *s, const struct kube_object *o)
 
 void sched_enqueue(struct scheduling *s, struct str key)
 {
-    workqueue_add(s->queue, key);
+    if (s->leads)
+        workqueue_add(s->queue, key);
 }
 
 static void fan_out(void *arg)
@@ -123,7 +125,7 @@ static void fan_out(void *arg)
     struct scheduling *s = arg;
     struct kube_object *o;
     for (size_t i = 0; kube_informer_next(s->preferences, &i, &o);)
-        workqueue_add(s->queue, kube_object_key(o));
+        sched_enqueue(s, kube_object_key(o));
 }
 
 void sched_enqueue_all(struct scheduling *s)
@@ -155,11 +157,27 @@ static void on_preference(void *arg, struct kube_object *old, struct kube_object
     sched_enqueue(s, key);
 }
 
+static void lead(struct scheduling *s)
+{
+    s->leads = true;
+    s->rooms_new = true; /* what the one before us promised is in what it wrote */
+    resources_lead(s->resources);
+    sched_enqueue_all(s);
+}
+
+/* Which preferences there are is known: none, when they may not be listed. */
+static bool is_answer(enum kube_informer_state state, const struct error *err)
+{
+    return state == KUBE_INFORMER_SYNCED || state == KUBE_INFORMER_MISSING || error_http(err) == 403;
+}
+
 static void on_state(void *arg, enum kube_informer_state state, const struct error *err)
 {
     struct scheduling *s = arg;
     if (state == KUBE_INFORMER_SYNCED)
         resources_settle(s->resources);
+    if (s->promoted && !s->leads && is_answer(state, err))
+        lead(s);
     if (err)
         log_warning("Failed to list ReplicaSchedulingPreferences: %s", error_msg(err));
 }
@@ -168,10 +186,12 @@ static void on_type(void *arg, struct sync *sync, struct str key)
 {
     struct scheduling *s = arg;
     (void)sync;
-    if (key.n == 0)
+    if (key.n == 0) {
+        s->rooms_new = true; /* promises of its preferences were not known before it was open */
         sched_enqueue_all(s);
-    else if (kube_informer_get(s->preferences, key))
+    } else if (kube_informer_get(s->preferences, key)) {
         sched_enqueue(s, key);
+    }
 }
 
 static void on_cluster(void *arg, struct cluster *c, enum cluster_event event)
@@ -306,7 +326,6 @@ struct scheduling *scheduling_start(const struct scheduling_config *config)
     const struct sync_env *env = config->env;
     struct str limited = env->namespace_scoped ? str_of(env->system_namespace) : STR_NULL;
     struct scheduling *s = mem_zalloc(sizeof(*s));
-    log_info("Starting replicaschedulingpreferences controller");
     s->config = *config;
     s->watcher = (struct sync_watcher){ .fn = on_type, .arg = s };
     s->workloads = workloads_new(&(struct workloads_config){ .host = env->host,
@@ -319,13 +338,25 @@ struct scheduling *scheduling_start(const struct scheduling_config *config)
         workloads_hold(s->workloads);
         workloads_hold_nodes(s->workloads);
     }
-    s->queue = workqueue_new(&(struct workqueue_config){
-        .loop = kube_client_loop(env->host), .max_active = CONCURRENT, .process = sched_process, .arg = s });
+    s->queue = workqueue_new(&(struct workqueue_config){ .loop = kube_client_loop(env->host),
+                                                         .max_active = CONCURRENT,
+                                                         .process = sched_process,
+                                                         .arg = s,
+                                                         .reconcile = &env->measures->controllers[MEASURED_PREFERENCES],
+                                                         .controller = measured_controllers[MEASURED_PREFERENCES] });
     listen(s);
     _cleanup_free_ char *path = kube_path(&resource, limited, STR_NULL, STR_NULL);
     s->preferences = kube_informer_start(&(struct kube_informer_config){
         .client = env->host, .path = path, .on_change = on_preference, .on_state = on_state, .arg = s });
     return s;
+}
+
+void scheduling_lead(struct scheduling *s)
+{
+    log_info("Starting scheduling manager");
+    log_info("Starting replicaschedulingpreferences controller");
+    s->promoted = true;
+    kube_informer_renew(s->preferences);
 }
 
 void scheduling_free(struct scheduling *s)
@@ -350,19 +381,23 @@ void scheduling_free(struct scheduling *s)
     free(s);
 }
 
+const struct workqueue *scheduling_queue(const struct scheduling *s)
+{
+    return s->queue;
+}
+
 void scheduling_metrics(const struct scheduling *s, struct buf *out)
 {
-    buf_printf(
-        out,
-        "# HELP kubefed_scheduling_preferences ReplicaSchedulingPreferences, those waiting for a pass, and those in one.\n"
-        "# TYPE kubefed_scheduling_preferences gauge\n"
-        "kubefed_scheduling_preferences{state=\"all\"} %zu\n"
-        "kubefed_scheduling_preferences{state=\"queued\"} %zu\n"
-        "kubefed_scheduling_preferences{state=\"active\"} %zu\n"
-        "# HELP kubefed_scheduling_writes_total Federated objects that were given other shares.\n"
-        "# TYPE kubefed_scheduling_writes_total counter\n"
-        "kubefed_scheduling_writes_total %llu\n",
-        kube_informer_count(s->preferences), workqueue_depth(s->queue), map_count(&s->passes),
-        (unsigned long long)s->written);
-    workloads_metrics(s->workloads, out);
+    static const char preferences[] = "kubefed_scheduling_preferences", writes[] = "kubefed_scheduling_writes_total";
+
+    metric_head(out, preferences, "gauge", "ReplicaSchedulingPreferences, those waiting for a pass, and those in one.");
+    if (s) {
+        metric_count(out, preferences, "state=\"all\"", kube_informer_count(s->preferences));
+        metric_count(out, preferences, "state=\"queued\"", workqueue_depth(s->queue));
+        metric_count(out, preferences, "state=\"active\"", map_count(&s->passes));
+    }
+    metric_head(out, writes, "counter", "Federated objects that were given other shares.");
+    if (s)
+        metric_count(out, writes, NULL, s->written);
+    workloads_metrics(s ? s->workloads : NULL, out);
 }

@@ -54,6 +54,7 @@ struct scheduling {
     bool room_changed;      /* since the timer was started */
     uint64_t room_since_ms; /* when what goes by room was queued last */
     uint64_t room_spent_ns; /* on looking at room since then */
+    bool promoted, leads;   /* leads: the preferences were listed since */
     bool rooms_new;         /* there are rooms that know of no promise yet */
     struct map records;     /* by key: struct sched_record */
     struct map namespaces;  /* by name: struct list of records */

@@ -33,6 +33,7 @@ struct service_status {
     struct workqueue *queue;
     struct map passes; /* by key: running */
     struct map sent;   /* by key */
+    bool is_refused;   /* an old CRD wants a status of every cluster; it was told */
 };
 
 static void free_sent(void *p)
@@ -69,6 +70,21 @@ static void remember(struct status_pass *p, const struct kube_response *resp)
         free_sent(old);
 }
 
+/* KubeFed's CRD takes no cluster without the service: as long as it is there, each of them fails again and again. */
+static void tell(const struct status_pass *p, const struct error *err)
+{
+    struct service_status *ss = p->owner;
+    const char *kind = ss->sync->type->status.kind;
+    bool is_refusal = err->code == -EBADMSG;
+
+    if (is_refusal && ss->is_refused)
+        log_verbose(2, "%s \"%s\": cannot write: %s", kind, p->key, error_msg(err));
+    else
+        log_warning("%s \"%s\": cannot write: %s%s", kind, p->key, error_msg(err),
+                    is_refusal ? "; if their CRD is an old one, apply the present one" : "");
+    ss->is_refused |= is_refusal;
+}
+
 static void on_written(void *arg, const struct kube_response *resp, const struct error *err)
 {
     struct status_pass *p = arg;
@@ -78,7 +94,7 @@ static void on_written(void *arg, const struct kube_response *resp, const struct
         remember(p, resp);
         workqueue_forget(ss->queue, str_of(p->key));
     } else {
-        log_warning("%s \"%s\": cannot write: %s", ss->sync->type->status.kind, p->key, error_msg(err));
+        tell(p, err);
         workqueue_add_backoff(ss->queue, str_of(p->key));
     }
     pass_done(p);
@@ -231,13 +247,32 @@ struct service_status *service_status_start(struct sync *s)
     ss->resource = (struct kube_resource){ str_of(status->group), str_of(status->version), str_of(status->plural),
                                            true };
     log_info("Starting status controller for \"%s\"", s->type->federated.kind);
-    ss->queue = workqueue_new(&(struct workqueue_config){
-        .loop = kube_client_loop(s->env->host), .max_active = CONCURRENT, .process = process, .arg = ss });
+    ss->queue = workqueue_new(&(struct workqueue_config){ .loop = kube_client_loop(s->env->host),
+                                                          .max_active = CONCURRENT,
+                                                          .process = process,
+                                                          .arg = ss,
+                                                          .reconcile = &s->env->measures->controllers[MEASURED_STATUS],
+                                                          .controller = measured_controllers[MEASURED_STATUS] });
     struct str ns = s->env->namespace_scoped ? str_of(s->env->system_namespace) : STR_NULL;
     _cleanup_free_ char *path = kube_path(&ss->resource, ns, STR_NULL, STR_NULL);
-    ss->informer = kube_informer_start(&(struct kube_informer_config){
-        .client = s->env->host, .path = path, .on_change = on_change, .on_state = on_state, .arg = ss });
+    ss->informer = kube_informer_start(&(struct kube_informer_config){ .client = s->env->host,
+                                                                       .path = path,
+                                                                       .newest = s->env->leading,
+                                                                       .on_change = on_change,
+                                                                       .on_state = on_state,
+                                                                       .arg = ss });
     return ss;
+}
+
+const struct workqueue *service_status_queue(const struct service_status *ss)
+{
+    return ss->queue;
+}
+
+void service_status_renew(struct service_status *ss)
+{
+    if (ss)
+        kube_informer_renew(ss->informer);
 }
 
 void service_status_stop(struct service_status *ss)

@@ -77,6 +77,8 @@ void sync_enqueue_cluster(struct sync *s, struct str cluster)
     _cleanup_free_ char *quoted = mem_printf("\"%" PRIstr "\"", STRARG(cluster));
     const struct sync_member *m = sync_member_find(s, cluster);
     struct kube_object *o;
+    if (!s->open)
+        return;
     for (size_t i = 0; kube_informer_next(s->objects, &i, &o);)
         if (concerns(o, str_of(quoted)))
             sync_enqueue(s, kube_object_key(o));
@@ -144,7 +146,7 @@ static bool caches_ready(const struct sync *s)
 static void try_open(void *arg)
 {
     struct sync *s = arg;
-    if (s->open)
+    if (s->open || !s->leads)
         return;
     if (!caches_ready(s)) {
         loop_timer_start(sync_loop(s), &s->gate_timer, GATE_POLL_MS, try_open, s);
@@ -165,6 +167,21 @@ void sync_poke(struct sync *s)
     try_open(s);
 }
 
+void sync_renew(struct sync *s)
+{
+    kube_informer_renew(s->objects);
+    service_status_renew(s->service_status);
+}
+
+void sync_lead(struct sync *s)
+{
+    if (s->leads)
+        return;
+    s->leads = true;
+    s->started_ms = time_mono_ms(); /* members that are late have their time from now on */
+    try_open(s);
+}
+
 /* --- triggers --- */
 
 static bool has_finalizer(const struct kube_object *o)
@@ -179,8 +196,9 @@ static void on_object(void *arg, struct kube_object *old, struct kube_object *no
     if (old && now && old->generation == now->generation && old->deleting == now->deleting &&
         str_eq(kube_object_uid(old), kube_object_uid(now)) && has_finalizer(now))
         return; /* status or metadata only (P-08) */
+    sync_measure_change(s, kube_object_key(kube_object_either(now, old)), now);
     sync_tell_watcher(s, kube_object_key(kube_object_either(now, old)));
-    if (!now && old && sync_vanished(old)) {
+    if (!now && old && s->env->leading && sync_vanished(old)) {
         kube_object_unref(map_remove(&s->vanished, kube_object_key(old)));
         map_put(&s->vanished, kube_object_key(old), kube_object_ref(old));
     }
@@ -265,8 +283,12 @@ static void start_objects(struct sync *s)
 {
     struct str ns = s->env->namespace_scoped ? str_of(s->env->system_namespace) : STR_NULL;
     _cleanup_free_ char *path = kube_path(&s->federated, s->federated.namespaced ? ns : STR_NULL, STR_NULL, STR_NULL);
-    s->objects = kube_informer_start(&(struct kube_informer_config){
-        .client = s->env->host, .path = path, .on_change = on_object, .on_state = on_objects_state, .arg = s });
+    s->objects = kube_informer_start(&(struct kube_informer_config){ .client = s->env->host,
+                                                                     .path = path,
+                                                                     .newest = s->env->leading,
+                                                                     .on_change = on_object,
+                                                                     .on_state = on_objects_state,
+                                                                     .arg = s });
 }
 
 struct sync *sync_start(const struct sync_env *env, const struct fed_type_config *type)
@@ -279,6 +301,7 @@ struct sync *sync_start(const struct sync_env *env, const struct fed_type_config
     s->is_namespace = fed_type_is_namespace(s->type);
     s->propagates = type->propagation_enabled;
     s->started_ms = time_mono_ms();
+    s->propagation = measures_propagation(env->measures, type->federated.kind);
     _cleanup_free_ char *lower = str_lower(str_of(s->type->federated.kind));
     s->component = mem_printf("%s-controller", lower);
     s->owner = mem_printf("%s/%s", s->type->federated.group, s->type->federated.kind);
@@ -300,10 +323,13 @@ struct sync *sync_start(const struct sync_env *env, const struct fed_type_config
 
 void sync_count(const struct sync *s, struct sync_counts *ret)
 {
+    struct workqueue_stats stats;
+    workqueue_get_stats(s->queue, &stats);
     *ret = (struct sync_counts){ .objects = kube_informer_count(s->objects),
                                  .queued = workqueue_depth(s->queue),
                                  .active = workqueue_active(s->queue),
-                                 .failing = map_count(&s->failing) };
+                                 .failing = map_count(&s->failing),
+                                 .retrying = stats.retrying };
 }
 
 void sync_stop(struct sync *s)
@@ -327,6 +353,7 @@ void sync_stop(struct sync *s)
     map_done(&s->passes);
     map_done(&s->flights);
     map_done(&s->failing);
+    map_done(&s->changes);
     map_done(&s->unavailable);
     for (size_t i = 0; map_next(&s->vanished, &i, &e);)
         kube_object_unref(e.val);

@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 
+#include "base/exposition.h"
 #include "base/log.h"
 #include "base/rtime.h"
 #include "controllers/sync_internal.h"
@@ -247,42 +248,32 @@ char *pass_contested(struct pass *p)
 }
 
 struct series {
-    struct map counts; /* by "<labels>": number of objects, as a pointer */
+    struct map *counts; /* by labels: number of objects, as a pointer */
+    const char *kind;
+    size_t n; /* that this type has added */
 };
-
-/* As a label's value of the Prometheus text format: in double quotes. */
-static void add_label(struct buf *out, const char *name, struct str value)
-{
-    buf_printf(out, ",%s=\"", name);
-    for (size_t i = 0; i < value.n; i++) {
-        char c = value.p[i];
-        if (c == '\\' || c == '"')
-            buf_addc(out, '\\');
-        if (c == '\n')
-            buf_addz(out, "\\n");
-        else
-            buf_addc(out, c);
-    }
-    buf_addc(out, '"');
-}
 
 static void count_contest(void *arg, struct str cluster, const struct fed_contest *contest)
 {
     struct series *series = arg;
-    _cleanup_buf_ struct buf labels = BUF_INIT((size_t)4096);
-    add_label(&labels, "cluster", cluster);
-    add_label(&labels, "field", str_of(contest->field));
-    add_label(&labels, "manager", str_of(contest->manager));
-    struct str id = buf_str(&labels);
-    if (buf_failed(&labels) || (!map_has(&series->counts, id) && map_count(&series->counts) >= SERIES_MAX))
-        id = STR(",cluster=\"other\",field=\"other\",manager=\"other\"");
-    map_put(&series->counts, id, (void *)((intptr_t)map_get(&series->counts, id) + 1));
+    struct buf labels = BUF_INIT((size_t)4096);
+    metric_label(&labels, "kind", str_of(series->kind));
+    metric_label(&labels, "cluster", cluster);
+    metric_label(&labels, "field", str_of(contest->field));
+    metric_label(&labels, "manager", str_of(contest->manager));
+    bool failed = buf_failed(&labels);
+    _cleanup_free_ char *id = buf_take(&labels, NULL);
+    if (failed || (!map_has(series->counts, str_of(id)) && series->n >= SERIES_MAX)) {
+        free(id);
+        id = metric_labels("kind", series->kind, "cluster", "other", "field", "other", "manager", "other");
+    }
+    series->n += !map_has(series->counts, str_of(id));
+    map_put(series->counts, str_of(id), (void *)((intptr_t)map_get(series->counts, str_of(id)) + 1));
 }
 
-void sync_fights_metrics(const struct sync *s, struct buf *out)
+void sync_count_fights(const struct sync *s, struct map *counts)
 {
-    struct series series = { 0 };
-    size_t n;
+    struct series series = { counts, s->type->federated.kind, 0 };
     struct map_entry e;
     struct str cluster, key;
     repairs_each(&s->repairs, time_mono_ms(), count_contest, &series);
@@ -291,12 +282,6 @@ void sync_fights_metrics(const struct sync *s, struct buf *out)
         if (settled->contest.field && str_cut(e.key, '\n', &cluster, &key))
             count_contest(&series, cluster, &settled->contest);
     }
-    struct map_entry *sorted = map_sorted(&series.counts, &n);
-    for (size_t i = 0; i < n; i++)
-        buf_printf(out, "kubefed_contested_objects{kind=\"%s\"%" PRIstr "} %zu\n", s->type->federated.kind,
-                   STRARG(sorted[i].key), (size_t)(intptr_t)sorted[i].val);
-    free(sorted);
-    map_done(&series.counts);
 }
 
 uint64_t sync_repairs(const struct sync *s)

@@ -160,6 +160,7 @@ void pass_finish(struct pass *p)
 {
     if (kube_informer_get(p->sync->objects, str_of(p->key)))
         remember_versions(p);
+    pass_measure_propagation(p);
     if (superseded(p))
         pass_end(p, outcome_of(p));
     else

@@ -40,7 +40,8 @@ struct sync {
     bool propagates;                       /* otherwise only the statuses of services are collected */
     struct service_status *service_status; /* or NULL */
     bool open;                             /* caches are complete enough to plan */
-    uint64_t started_ms;
+    bool leads;                            /* its type was read since we lead, and is as it was started with */
+    uint64_t started_ms;                   /* when it was started, or lead */
     struct kube_informer *objects;
     struct map members; /* by cluster name: struct sync_member */
     bool scales;        /* the target has a scale sub-resource, and autoscalers are watched for it */
@@ -59,6 +60,8 @@ struct sync {
     struct map unavailable; /* names of clusters that turned unready, until the timer */
     struct loop_timer unavailable_timer;
     struct loop_timer fan_out_timer;
+    struct map changes;            /* by key: when a change was seen that is not in all clusters, in ns, as a pointer */
+    struct histogram *propagation; /* how long those take; of env->measures */
 };
 
 enum pass_outcome {
@@ -83,6 +86,7 @@ struct pass_result {
 struct pass {
     struct sync *sync;
     char *key;
+    uint64_t began_ns;
     struct kube_object *object; /* the federated object; a reference */
     yyjson_doc *doc;            /* its body */
     yyjson_doc *namespace_doc;  /* FederatedNamespace, or NULL */
@@ -151,6 +155,12 @@ char *pass_contested(struct pass *p);
 void sync_settle(struct sync *s, const struct sync_member *m, struct str key, struct fed_body *body, yyjson_val *live);
 void sync_unsettle(struct sync *s, struct str cluster); /* the cluster's connection ends */
 void sync_fights_stop(struct sync *s);
+
+/* sync_measure.c */
+/* The specification of a federated object is new, or (now NULL) it is gone. */
+void sync_measure_change(struct sync *s, struct str key, const struct kube_object *now);
+void pass_measure_propagation(const struct pass *p); /* all its operations have ended, or are not waited for */
+void pass_measure_end(const struct pass *p);
 
 /* sync_schedule.c: what scheduling sees of a type */
 void sync_tell_watcher(struct sync *s, struct str key); /* STR_NULL: everything */

@@ -19,6 +19,7 @@ static struct pass *pass_new(struct sync *s, struct str key, struct kube_object 
     struct pass *p = mem_zalloc(sizeof(*p));
     p->sync = s;
     p->key = str_dup(key);
+    p->began_ns = time_mono_ns();
     p->object = object ? kube_object_ref(object) : NULL;
     list_init(&p->verifications);
     map_put(&s->passes, key, p);
@@ -50,6 +51,7 @@ static void pass_clear_gathered(struct pass *p)
 void pass_end(struct pass *p, enum pass_outcome outcome)
 {
     struct sync *s = p->sync;
+    pass_measure_end(p);
     apply_release(p);
     pass_cancel_verifications(p);
     removals_unwait(&p->stored);

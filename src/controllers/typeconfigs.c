@@ -11,7 +11,10 @@
 #include "fed/names.h"
 #include "fed/plan.h"
 #include "fed/service_status.h"
+#include "kube/events.h"
 #include "kube/workqueue.h"
+
+#define COMPONENT "federatedtypeconfig-controller"
 
 struct running {
     struct sync *sync;
@@ -24,6 +27,7 @@ struct type_configs {
     struct workqueue *queue;
     struct map running; /* by FTC key: struct running */
     struct map calls;   /* by FTC key: struct step under way */
+    bool leads;         /* and the FTCs were listed since */
 };
 
 /* One write to an FTC under way. */
@@ -126,12 +130,21 @@ static void enqueue_others(struct type_configs *t, struct str key)
             workqueue_add(t->queue, kube_object_key(o));
 }
 
-/* The FTC `namespaces` tells where FederatedNamespaces live; a terminating one counts as absent. */
+static int read_type(const struct kube_object *o, yyjson_doc **doc, struct fed_type_config **ret, struct error **err)
+{
+    int r = json_parse(kube_object_body(o), doc, err);
+    return r < 0 ? r : fed_type_config_decode(yyjson_doc_get_root(*doc), ret, err);
+}
+
+/* The FTC `namespaces` tells where FederatedNamespaces live; a terminating one counts as absent (Q-46), and so does one that
+ * cannot be used. */
 static bool have_namespaces_type(const struct type_configs *t)
 {
     _cleanup_free_ char *key = mem_printf("%s/%s", t->env->system_namespace, FED_NAMESPACES_FTC);
     const struct kube_object *o = kube_informer_get(t->informer, str_of(key));
-    return o && !o->deleting;
+    _cleanup_(fed_type_config_freep) struct fed_type_config *type = NULL;
+    _cleanup_json_ yyjson_doc *doc = NULL;
+    return o && !o->deleting && read_type(o, &doc, &type, NULL) == 0;
 }
 
 enum wish { WISH_STOPPED, WISH_RUNNING, WISH_IMPOSSIBLE };
@@ -161,6 +174,14 @@ static void drive(struct type_configs *t, struct str key, const struct fed_type_
         stop_type(t, key);
     }
     start_type(t, key, type);
+}
+
+/* Not before its FTC was seen as it is now: it may have been changed or deleted while we were behind. */
+static void lead_type(const struct type_configs *t, struct str key)
+{
+    const struct running *r = t->leads ? map_get(&t->running, key) : NULL;
+    if (r)
+        sync_lead(r->sync);
 }
 
 /* The placement of namespaces matters as long as the FTC exists, propagated or not. */
@@ -195,18 +216,8 @@ static void reconcile_type(struct type_configs *t, struct kube_object *o, yyjson
 {
     struct str key = kube_object_key(o);
     bool out_of_scope = t->env->namespace_scoped && !type->target.namespaced;
-    if (o->deleting) {
-        stop_type(t, key);
-        if (is_namespaces_key(t, key))
-            abandon_namespaces(t, key);
-        if (fed_has_finalizer(root, FED_TYPE_CONFIG_FINALIZER))
-            patch_finalizer(t, o, root, false);
-        else
-            workqueue_done(t->queue, key);
-        return;
-    }
     /* What this control plane never runs needs no clean-up either (controllers.md 3, step 2). */
-    if (!out_of_scope && !fed_has_finalizer(root, FED_TYPE_CONFIG_FINALIZER)) {
+    if (t->leads && !out_of_scope && !fed_has_finalizer(root, FED_TYPE_CONFIG_FINALIZER)) {
         patch_finalizer(t, o, root, true);
         return;
     }
@@ -214,6 +225,7 @@ static void reconcile_type(struct type_configs *t, struct kube_object *o, yyjson
         follow_namespaces(t, key, type);
     enum wish wish = wish_for(t, type);
     drive(t, key, type, wish);
+    lead_type(t, key);
     if (wish == WISH_IMPOSSIBLE) {
         log_warning("Unable to start sync controller for \"%s\" due to missing FederatedTypeConfig for namespaces",
                     type->federated.kind);
@@ -221,11 +233,56 @@ static void reconcile_type(struct type_configs *t, struct kube_object *o, yyjson
     }
     _cleanup_buf_ struct buf body = BUF_INIT(BUF_MAX_DEFAULT);
     bool running = map_has(&t->running, key);
-    if (fed_type_config_status_patch(&body, root, o->generation, running && type->propagation_enabled,
-                                     running && fed_type_collects_service_status(type, t->env->raw_status)))
+    if (t->leads && fed_type_config_status_patch(&body, root, o->generation, running && type->propagation_enabled,
+                                                 running && fed_type_collects_service_status(type, t->env->raw_status)))
         patch(t, o, "status", buf_str(&body), true);
     else
         workqueue_done(t->queue, key);
+}
+
+static void stop_and_forget(struct type_configs *t, struct str key)
+{
+    stop_type(t, key);
+    if (is_namespaces_key(t, key))
+        abandon_namespaces(t, key);
+}
+
+/* Whatever its spec says: nothing else may keep an FTC, and with it its namespace, from going. */
+static void let_go(struct type_configs *t, const struct kube_object *o, yyjson_val *root)
+{
+    stop_and_forget(t, kube_object_key(o));
+    if (t->leads && fed_has_finalizer(root, FED_TYPE_CONFIG_FINALIZER))
+        patch_finalizer(t, o, root, false);
+    else
+        workqueue_done(t->queue, kube_object_key(o));
+}
+
+static void tell_unusable(const struct type_configs *t, const struct kube_object *o, const char *why)
+{
+    _cleanup_free_ char *text = mem_printf("It is not propagated: %s", why);
+    const struct event_object on = { .api_version = STR("core.kubefed.io/v1beta1"),
+                                     .kind = STR("FederatedTypeConfig"),
+                                     .ns = kube_object_ns(o),
+                                     .name = kube_object_name(o),
+                                     .uid = kube_object_uid(o),
+                                     .resource_version = kube_object_rv(o) };
+    event_record(t->env->events, COMPONENT, &on, "Warning", "InvalidTypeConfig", str_of(text));
+}
+
+/* Told when its status has yet to say so, hence once for each change. */
+static void refuse_type(struct type_configs *t, const struct kube_object *o, yyjson_val *root, const struct error *err)
+{
+    struct str key = kube_object_key(o);
+    _cleanup_buf_ struct buf body = BUF_INIT(BUF_MAX_DEFAULT);
+    log_error("FederatedTypeConfig \"%" PRIstr "\" cannot be used: %s. Correct it with kubectl edit", STRARG(key),
+              error_msg(err));
+    stop_and_forget(t, key);
+    if (t->leads && fed_type_config_status_patch(&body, root, o->generation, false, false)) {
+        tell_unusable(t, o, error_msg(err));
+        patch(t, o, "status", buf_str(&body), true);
+    } else {
+        workqueue_done(t->queue, key);
+    }
 }
 
 static void process(void *arg, struct str key)
@@ -233,25 +290,22 @@ static void process(void *arg, struct str key)
     struct type_configs *t = arg;
     struct kube_object *o = kube_informer_get(t->informer, key);
     if (!o) {
-        stop_type(t, key);
-        if (is_namespaces_key(t, key))
-            abandon_namespaces(t, key);
+        stop_and_forget(t, key);
         workqueue_done(t->queue, key);
         return;
     }
     _cleanup_(kube_object_unrefp) struct kube_object *held = kube_object_ref(o);
     _cleanup_json_ yyjson_doc *doc = NULL;
     _cleanup_error_ struct error *err = NULL;
-    struct fed_type_config *type = NULL;
-    if (json_parse(kube_object_body(held), &doc, &err) < 0 ||
-        fed_type_config_decode(yyjson_doc_get_root(doc), &type, &err) < 0) {
-        log_error("FederatedTypeConfig \"%" PRIstr "\" cannot be used: %s", STRARG(key), error_msg(err));
-        stop_type(t, key);
-        workqueue_done(t->queue, key);
-        return;
-    }
-    reconcile_type(t, held, yyjson_doc_get_root(doc), type);
-    fed_type_config_free(type);
+    _cleanup_(fed_type_config_freep) struct fed_type_config *type = NULL;
+    int r = read_type(held, &doc, &type, &err);
+    yyjson_val *root = doc ? yyjson_doc_get_root(doc) : NULL;
+    if (held->deleting)
+        let_go(t, held, root);
+    else if (r < 0)
+        refuse_type(t, held, root, err);
+    else
+        reconcile_type(t, held, root, type);
 }
 
 static void on_change(void *arg, struct kube_object *old, struct kube_object *now)
@@ -260,59 +314,53 @@ static void on_change(void *arg, struct kube_object *old, struct kube_object *no
     workqueue_add(t->queue, kube_object_key(kube_object_either(now, old)));
 }
 
+static void enqueue_all(struct type_configs *t)
+{
+    struct kube_object *o;
+    for (size_t i = 0; kube_informer_next(t->informer, &i, &o);)
+        workqueue_add(t->queue, kube_object_key(o));
+}
+
 static void on_state(void *arg, enum kube_informer_state state, const struct error *err)
 {
-    (void)arg;
+    struct type_configs *t = arg;
     if (err)
         log_warning("Failed to list FederatedTypeConfigs: %s", error_msg(err));
-    else if (state == KUBE_INFORMER_SYNCED)
-        log_verbose(1, "FederatedTypeConfigs are known");
+    if (state != KUBE_INFORMER_SYNCED)
+        return;
+    log_verbose(1, "FederatedTypeConfigs are known");
+    if (!t->env->leading || t->leads)
+        return;
+    t->leads = true;
+    enqueue_all(t);
 }
 
 struct type_configs *type_configs_start(const struct sync_env *env)
 {
     struct type_configs *t = mem_zalloc(sizeof(*t));
     t->env = env;
-    log_info("Starting FederatedTypeConfig controller");
-    t->queue = workqueue_new(&(struct workqueue_config){
-        .loop = kube_client_loop(env->host), .max_active = 16, .process = process, .arg = t });
+    t->queue = workqueue_new(
+        &(struct workqueue_config){ .loop = kube_client_loop(env->host),
+                                    .max_active = 16,
+                                    .process = process,
+                                    .arg = t,
+                                    .reconcile = &env->measures->controllers[MEASURED_TYPE_CONFIGS],
+                                    .controller = measured_controllers[MEASURED_TYPE_CONFIGS] });
     _cleanup_free_ char *path = kube_path(&ftc_resource, str_of(env->system_namespace), STR_NULL, STR_NULL);
     t->informer = kube_informer_start(&(struct kube_informer_config){
         .client = env->host, .path = path, .on_change = on_change, .on_state = on_state, .arg = t });
     return t;
 }
 
-void type_configs_metrics(const struct type_configs *t, struct buf *out)
+struct sync *type_configs_next(const struct type_configs *t, size_t *iter)
 {
     struct map_entry e;
+    return map_next(&t->running, iter, &e) ? ((const struct running *)e.val)->sync : NULL;
+}
 
-    buf_addz(out,
-             "# HELP kubefed_objects Federated objects, and those waiting for a pass, in one, or to be tried again.\n"
-             "# TYPE kubefed_objects gauge\n");
-    for (size_t i = 0; map_next(&t->running, &i, &e);) {
-        const struct running *r = e.val;
-        const char *kind = r->type->federated.kind;
-        struct sync_counts n;
-
-        sync_count(r->sync, &n);
-        buf_printf(
-            out,
-            "kubefed_objects{kind=\"%s\",state=\"all\"} %zu\nkubefed_objects{kind=\"%s\",state=\"queued\"} %zu\n"
-            "kubefed_objects{kind=\"%s\",state=\"active\"} %zu\nkubefed_objects{kind=\"%s\",state=\"failing\"} %zu\n",
-            kind, n.objects, kind, n.queued, kind, n.active, kind, n.failing);
-    }
-    buf_addz(out, "# HELP kubefed_repairs_total Changes of others in members that were put right.\n"
-                  "# TYPE kubefed_repairs_total counter\n");
-    for (size_t i = 0; map_next(&t->running, &i, &e);) {
-        const struct running *r = e.val;
-
-        buf_printf(out, "kubefed_repairs_total{kind=\"%s\"} %llu\n", r->type->federated.kind,
-                   (unsigned long long)sync_repairs(r->sync));
-    }
-    buf_addz(out, "# HELP kubefed_contested_objects Objects that another writer in a member changes again and again.\n"
-                  "# TYPE kubefed_contested_objects gauge\n");
-    for (size_t i = 0; map_next(&t->running, &i, &e);)
-        sync_fights_metrics(((const struct running *)e.val)->sync, out);
+const struct workqueue *type_configs_queue(const struct type_configs *t)
+{
+    return t->queue;
 }
 
 static int rank(const struct fed_type_config *type)
@@ -347,6 +395,15 @@ bool type_configs_are_starting(const struct type_configs *t, struct str federate
             return true;
     }
     return false;
+}
+
+void type_configs_lead(struct type_configs *t)
+{
+    struct map_entry e;
+    log_info("Starting FederatedTypeConfig controller");
+    kube_informer_renew(t->informer);
+    for (size_t i = 0; map_next(&t->running, &i, &e);)
+        sync_renew(((struct running *)e.val)->sync);
 }
 
 void type_configs_poke(struct type_configs *t)

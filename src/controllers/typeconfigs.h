@@ -7,9 +7,14 @@
 struct type_configs;
 /* env must outlive it. */
 struct type_configs *type_configs_start(const struct sync_env *env);
+/* env->leading was set: finalizers, statuses and the members are ours, as soon as the types were listed past the server's cache (and
+ * for a type, its objects). Until then only the caches are filled. Once. */
+void type_configs_lead(struct type_configs *t);
 void type_configs_free(struct type_configs *t); /* stops all sync controllers */
-/* Appends counts per type in the Prometheus text format. */
-void type_configs_metrics(const struct type_configs *t, struct buf *out);
+/* The running sync controllers: for (size_t i = 0; (s = type_configs_next(t, &i));) in no particular order */
+struct sync *type_configs_next(const struct type_configs *t, size_t *iter);
+struct workqueue;
+const struct workqueue *type_configs_queue(const struct type_configs *t);
 /* Version records or namespaces became available. */
 void type_configs_poke(struct type_configs *t);
 

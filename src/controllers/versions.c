@@ -241,12 +241,15 @@ struct version_store *version_store_start(const struct version_store_config *con
     v->records = SET_INIT(record_key);
     list_init(&v->queue);
     list_init(&v->writing);
-    for (size_t i = 0; i < 2; i++) {
+    v->loaded[1] = !str_empty(
+        config->ns); /* a control plane of one namespace has no types without, nor the right to look */
+    for (size_t i = 0; i < 2 && !v->loaded[i]; i++) {
         _cleanup_free_ char *path = kube_path(i == 0 ? &pv_resource : &cpv_resource, i == 0 ? str_of(v->ns) : STR_NULL,
                                               STR_NULL, STR_NULL);
         v->loaders[i] = kube_informer_start(&(struct kube_informer_config){
             .client = config->client,
             .path = path,
+            .newest = true, /* who led before may have written a moment ago */
             .project = project_status,
             .on_state = i == 0 ? on_namespaced_state : on_cluster_state,
             .arg = v,

@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 
+#include "base/exposition.h"
 #include "base/log.h"
 #include "fed/names.h"
 
@@ -551,13 +552,13 @@ bool workloads_is_host(const struct workloads *w, struct str cluster)
 
 void workloads_metrics(const struct workloads *w, struct buf *out)
 {
+    static const char name[] = "kubefed_member_pods";
     struct map_entry e;
-    buf_addz(out, "# HELP kubefed_member_pods Pods of members that are known for the scheduling of replicas.\n"
-                  "# TYPE kubefed_member_pods gauge\n");
-    for (size_t i = 0; map_next(&w->watched, &i, &e);) {
+    metric_head(out, name, "gauge", "Pods of members that are known for the scheduling of replicas.");
+    for (size_t i = 0; w && map_next(&w->watched, &i, &e);) {
         const struct watched *watched = e.val;
-        buf_printf(out, "kubefed_member_pods{cluster=\"%s\"} %zu\n", watched->cluster,
-                   kube_informer_count(watched->pods));
+        _cleanup_free_ char *labels = metric_labels("cluster", watched->cluster);
+        metric_count(out, name, labels, kube_informer_count(watched->pods));
     }
 }
 

@@ -55,7 +55,7 @@ struct workloads_listener {
 };
 void workloads_listen(struct workloads *w, struct workloads_listener *l);
 void workloads_unlisten(struct workloads_listener *l);
-/* Appends the series kubefed_member_pods in the Prometheus text format. */
+/* Appends the family kubefed_member_pods in the Prometheus text format; NULL: its head only. */
 void workloads_metrics(const struct workloads *w, struct buf *out);
 
 #endif

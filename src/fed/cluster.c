@@ -1,6 +1,6 @@
 /*
- * KubeFedCluster: decoding with the rules of the validating webhook (api-and-cli.md 4.4). Health is in health.c, endpoints
- * are in endpoint.c.
+ * KubeFedCluster: decoding with the rules of the validating webhook (api-and-cli.md 4.4). Health is in health.c, its URLs
+ * are in endpoint.c and proxy.c.
  */
 #include "fed/cluster.h"
 
@@ -37,7 +37,7 @@ static void decode_ca(struct violations *v, yyjson_val *spec, struct fed_cluster
     if (text.n == 0)
         return;
     if (base64_decode(&pem, text, &at) < 0) {
-        violations_add(v, "spec.caBundle", "illegal base64 data at input byte %zu", at);
+        violations_malformed(v, "spec.caBundle", "illegal base64 data at input byte %zu", at);
         return;
     }
     c->ca_pem.p = buf_take(&pem, &n);
@@ -46,7 +46,8 @@ static void decode_ca(struct violations *v, yyjson_val *spec, struct fed_cluster
 
 static void decode_secret(struct violations *v, yyjson_val *spec, struct fed_cluster *c)
 {
-    struct str name = violations_str(v, json_get(spec, "secretRef"), "name", "spec.secretRef.name");
+    yyjson_val *ref = violations_obj(v, spec, "secretRef", "spec.secretRef");
+    struct str name = violations_str(v, ref, "name", "spec.secretRef.name");
 
     if (str_empty(name))
         violations_required(v, "spec.secretRef.name");
@@ -55,87 +56,96 @@ static void decode_secret(struct violations *v, yyjson_val *spec, struct fed_clu
     c->secret_name = str_dup(name);
 }
 
-static unsigned tls_bit(struct violations *v, struct str value)
+static unsigned tls_bit(struct violations *v, yyjson_val *item)
 {
+    static const char path[] = "spec.disabledTLSValidations";
     const char *names[ARRAY_SIZE(tls_checks)];
 
+    if (!yyjson_is_str(item) && !yyjson_is_null(item)) {
+        violations_malformed(v, path, "Invalid value: must be strings");
+        return 0;
+    }
     for (size_t i = 0; i < ARRAY_SIZE(tls_checks); i++) {
-        if (str_eqc(value, tls_checks[i].name))
+        if (str_eqc(json_str(item), tls_checks[i].name))
             return tls_checks[i].bit;
         names[i] = tls_checks[i].name;
     }
-    violations_enum(v, "spec.disabledTLSValidations", value, names, ARRAY_SIZE(names));
+    violations_enum(v, path, json_str(item), names, ARRAY_SIZE(names));
     return 0;
 }
 
+#define MAX_CHECKS 64
+
 static void decode_tls(struct violations *v, yyjson_val *spec, struct fed_cluster *c)
 {
-    yyjson_val *list = json_get(spec, "disabledTLSValidations"), *item;
-    size_t i, n, known = 0;
+    static const char path[] = "spec.disabledTLSValidations";
+    yyjson_val *list = violations_list(v, spec, "disabledTLSValidations", path), *item;
+    size_t i, n;
 
-    if (list && !yyjson_is_null(list) && !yyjson_is_arr(list))
-        violations_add(v, "spec.disabledTLSValidations", "Invalid value: must be a list");
+    /* There are three; whoever lists more has been told by then. */
     yyjson_arr_foreach(list, i, n, item)
     {
-        unsigned bit = tls_bit(v, json_str(item));
-
-        known += bit != 0;
-        c->tls_skip |= bit;
+        if (i == MAX_CHECKS)
+            break;
+        c->tls_skip |= tls_bit(v, item);
     }
-    if ((c->tls_skip & FED_TLS_SKIP_ALL) && known > 1) {
+    if ((c->tls_skip & FED_TLS_SKIP_ALL) && yyjson_arr_size(list) > 1) {
         _cleanup_buf_ struct buf b = BUF_INIT((size_t)256);
 
         json_write(&b, list);
-        violations_add(v, "spec.disabledTLSValidations",
-                       "Invalid value: %s: when * is specified, it is expected to be the only option in list",
+        violations_add(v, path, "Invalid value: %s: when * is specified, it is expected to be the only option in list",
                        buf_failed(&b) || !b.p ? "[...]" : b.p);
     }
 }
 
-/* "scheme:..." with a scheme that can be a proxy. Whether the rest makes sense shows when it is used. */
 static void decode_proxy(struct violations *v, yyjson_val *spec, struct fed_cluster *c)
 {
-    static const char *const schemes[] = { "http", "https", "socks5" };
-    struct str url = violations_str(v, spec, "proxyURL", "spec.proxyURL"), scheme, rest;
-    bool known = false;
+    _cleanup_error_ struct error *e = NULL;
+    struct str url = violations_str(v, spec, "proxyURL", "spec.proxyURL");
 
     if (str_empty(url))
         return;
-    for (size_t i = 0; i < url.n; i++)
-        if ((unsigned char)url.p[i] < ' ' || url.p[i] == 0x7f) {
-            violations_add(v, "spec.proxyURL", "Invalid value: error parsing the proxy URL");
-            return;
-        }
-    if (str_cut(url, ':', &scheme, &rest))
-        for (size_t i = 0; i < ARRAY_SIZE(schemes); i++)
-            known |= str_ieq(scheme, str_of(schemes[i]));
-    if (!known) {
-        /* The URL may carry a password: only its scheme is shown when it has one. */
-        violations_invalid(v, "spec.proxyURL", memchr(url.p, '@', url.n) ? scheme : url,
-                           "proxy URL scheme must be one of: [http, https, socks5]");
-        return;
-    }
-    c->proxy_url = str_dup(url);
+    if (fed_proxy_check(url, &e) < 0)
+        violations_add(v, "spec.proxyURL", "%s", e->msg);
+    else
+        c->proxy_url = str_dup(url);
+}
+
+static struct fed_cluster *decode_spec(struct violations *v, yyjson_val *kfc)
+{
+    struct fed_cluster *c = mem_zalloc(sizeof(*c));
+    yyjson_val *spec = violations_obj(v, kfc, "spec", "spec");
+
+    c->name = str_dup(json_path_str(kfc, "metadata.name"));
+    decode_endpoint(v, spec, c);
+    decode_secret(v, spec, c);
+    decode_tls(v, spec, c);
+    decode_proxy(v, spec, c);
+    decode_ca(v, spec, c);
+    return c;
 }
 
 int fed_cluster_decode(yyjson_val *kfc, struct fed_cluster **ret, struct error **err)
 {
-    _cleanup_(fed_cluster_freep) struct fed_cluster *c = mem_zalloc(sizeof(*c));
     _cleanup_violations_ struct violations v = VIOLATIONS_INIT;
-    yyjson_val *spec = json_get(kfc, "spec");
-    int r;
+    _cleanup_(fed_cluster_freep) struct fed_cluster *c = decode_spec(&v, kfc);
+    int r = violations_error(&v, err);
 
-    c->name = str_dup(json_path_str(kfc, "metadata.name"));
-    decode_endpoint(&v, spec, c);
-    decode_secret(&v, spec, c);
-    decode_tls(&v, spec, c);
-    decode_proxy(&v, spec, c);
-    decode_ca(&v, spec, c);
-    r = violations_error(&v, err);
     if (r < 0)
         return r;
     *ret = TAKE_PTR(c);
     return 0;
+}
+
+int fed_cluster_validate(yyjson_val *kfc, struct error **err)
+{
+    _cleanup_violations_ struct violations v = VIOLATIONS_INIT;
+    _cleanup_(fed_cluster_freep) struct fed_cluster *c = NULL;
+
+    if (!yyjson_is_obj(kfc))
+        return error_set(err, -EBADMSG, "a KubeFedCluster must be an object");
+    c = decode_spec(&v, kfc);
+    return violations_verdict(&v, err);
 }
 
 void fed_cluster_free(struct fed_cluster *c)
@@ -150,17 +160,27 @@ void fed_cluster_free(struct fed_cluster *c)
     free(c);
 }
 
-bool fed_cluster_is_ready(yyjson_val *kfc)
+static bool is_true(yyjson_val *kfc, const char *type)
 {
     yyjson_val *list = json_path(kfc, "status.conditions"), *item;
     size_t i, n;
 
     yyjson_arr_foreach(list, i, n, item)
     {
-        if (str_eqc(json_path_str(item, "type"), FED_CLUSTER_READY) && str_eqc(json_path_str(item, "status"), "True"))
+        if (str_eqc(json_path_str(item, "type"), type) && str_eqc(json_path_str(item, "status"), "True"))
             return true;
     }
     return false;
+}
+
+bool fed_cluster_is_ready(yyjson_val *kfc)
+{
+    return is_true(kfc, FED_CLUSTER_READY);
+}
+
+bool fed_cluster_is_offline(yyjson_val *kfc)
+{
+    return is_true(kfc, FED_CLUSTER_OFFLINE);
 }
 
 int64_t fed_cluster_since(yyjson_val *kfc)

@@ -24,11 +24,15 @@ struct fed_cluster {
 /* Decodes and checks spec with the rules of api-and-cli.md 4.4; *ret is owned. -EINVAL: the message lists all violations
  * as "<path>: <violation>". */
 int fed_cluster_decode(yyjson_val *kfc, struct fed_cluster **ret, struct error **err);
+/* The same without result, for admission.h: -EBADMSG when a field of spec cannot be read. */
+int fed_cluster_validate(yyjson_val *kfc, struct error **err);
 void fed_cluster_free(struct fed_cluster *c); /* NULL is fine */
 DEFINE_CLEANUP(struct fed_cluster *, fed_cluster_free)
 
 /* Condition Ready is True. */
 bool fed_cluster_is_ready(yyjson_val *kfc);
+/* Condition Offline is True. */
+bool fed_cluster_is_offline(yyjson_val *kfc);
 
 /* When a cluster that is not ready was lost, or one that is ready became so: the latest lastTransitionTime of its conditions, in
  * seconds since the epoch; 0 when there is none. */
@@ -38,6 +42,9 @@ int64_t fed_cluster_since(yyjson_val *kfc);
  * brackets (A-38). *ret_url is owned: scheme in lower case, the rest as given. -EINVAL with the text that follows
  * "spec.apiEndpoint: ". */
 int fed_endpoint_parse(struct str endpoint, char **ret_url, struct error **err);
+/* Rule of spec.proxyURL: a URL as Go's parser takes it, with scheme http, https or socks5. -EINVAL with the text that follows
+ * "spec.proxyURL: "; user information is not repeated. */
+int fed_proxy_check(struct str url, struct error **err);
 
 /* What one probe of a member saw. */
 enum fed_probe_kind {

@@ -5,26 +5,42 @@
 #include <stdlib.h>
 
 #include "fed/cluster.h"
+#include "fed/violations.h"
 
 #define PORT_MAX 65535
-/* Longest part of an endpoint that a message repeats. */
-#define SHOWN 256
-
-static struct str shown(struct str s)
-{
-    return str_n(s.p, MIN(s.n, (size_t)SHOWN));
-}
+#define PORT_SHOWN 64
+/* A quoted input: bounded by violations_quote_url. */
+#define QUOTED_INIT BUF_INIT((size_t)8192)
 
 static int invalid(struct str input, struct error **err, const char *why)
 {
-    return error_set(err, -EINVAL, "Invalid value: \"%" PRIstr "\": %s", STRARG(shown(input)), why);
+    _cleanup_buf_ struct buf quoted = QUOTED_INIT;
+
+    violations_quote_url(&quoted, input);
+    return error_set(err, -EINVAL, "Invalid value: %s: %s", quoted.p, why);
 }
 
 static int no_host(struct str input, struct error **err)
 {
-    return error_set(err, -EINVAL,
-                     "Invalid value: \"%" PRIstr "\": host must be a URL or a host:port pair: \"%" PRIstr "\"",
-                     STRARG(shown(input)), STRARG(shown(input)));
+    _cleanup_buf_ struct buf quoted = QUOTED_INIT;
+
+    violations_quote_url(&quoted, input);
+    return error_set(err, -EINVAL, "Invalid value: %s: host must be a URL or a host:port pair: %s", quoted.p, quoted.p);
+}
+
+/* Of an input with a scheme the rule's second try, with "https://" before it, finds a path instead of the port. */
+static int invalid_port(struct str input, struct str port, struct error **err)
+{
+    _cleanup_buf_ struct buf quoted = QUOTED_INIT, url = QUOTED_INIT, port_quoted = QUOTED_INIT;
+    _cleanup_free_ char *with_scheme = mem_printf("https://%" PRIstr, STRARG(input));
+
+    if (str_contains(input, STR("://")))
+        return no_host(input, err);
+    violations_quote_url(&quoted, input);
+    violations_quote_url(&url, str_of(with_scheme));
+    violations_quote(&port_quoted, port);
+    return error_set(err, -EINVAL, "Invalid value: %s: parse %s: invalid port %s after host", quoted.p, url.p,
+                     port_quoted.p);
 }
 
 struct parts {
@@ -80,13 +96,10 @@ static int check_authority(struct str input, struct str authority, struct error 
         return port.n ? invalid(input, err, "the port is missing after ':'") : 0;
     for (size_t i = 1; i < port.n; i++)
         if (port.p[i] < '0' || port.p[i] > '9')
-            return error_set(err, -EINVAL,
-                             "Invalid value: \"%" PRIstr "\": parse \"https://%" PRIstr "\": invalid port \"%" PRIstr
-                             "\" after host",
-                             STRARG(shown(input)), STRARG(shown(input)), STRARG(shown(port)));
+            return invalid_port(input, port, err);
     if (str_to_u64(str_n(port.p + 1, port.n - 1), &number) < 0 || number < 1 || number > PORT_MAX)
         return error_set(err, -EINVAL, "Invalid value: %" PRIstr ": must be between 1 and 65535, inclusive",
-                         STRARG(shown(str_n(port.p + 1, port.n - 1))));
+                         STRARG(str_n(port.p + 1, MIN(port.n - 1, (size_t)PORT_SHOWN))));
     return 0;
 }
 

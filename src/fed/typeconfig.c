@@ -44,13 +44,11 @@ static void read_resource(struct violations *v, yyjson_val *spec, const char *na
 {
     static const char *const keys[] = { "group", "version", "kind", "pluralName", "scope" };
     struct str *const places[] = { &r->group, &r->version, &r->kind, &r->plural, &r->scope };
-    yyjson_val *obj = json_get(spec, name);
+    yyjson_val *obj;
     char path[64];
 
-    if (obj && !yyjson_is_null(obj) && !yyjson_is_obj(obj)) {
-        snprintf(path, sizeof(path), "spec.%s", name);
-        violations_add(v, path, "Invalid value: must be an object");
-    }
+    snprintf(path, sizeof(path), "spec.%s", name);
+    obj = violations_obj(v, spec, name, path);
     for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
         snprintf(path, sizeof(path), "spec.%s.%s", name, keys[i]);
         *places[i] = violations_str(v, obj, keys[i], path);
@@ -59,7 +57,7 @@ static void read_resource(struct violations *v, yyjson_val *spec, const char *na
 
 static void read_all(struct violations *v, yyjson_val *ftc, struct decoded *d)
 {
-    yyjson_val *spec = json_get(ftc, "spec");
+    yyjson_val *spec = violations_obj(v, ftc, "spec", "spec");
     yyjson_val *status_type = json_get(spec, "statusType");
     yyjson_val *collection = json_get(spec, "statusCollection");
 
@@ -131,7 +129,8 @@ static void check_group(struct violations *v, const char *path, struct str group
         violations_subdomain(v, path, group);
 }
 
-static void check_resource(struct violations *v, const char *name, const struct resource *r, bool federated)
+/* What makes the URLs of a type. */
+static void check_path(struct violations *v, const char *name, const struct resource *r, bool federated)
 {
     char path[64];
 
@@ -143,16 +142,28 @@ static void check_resource(struct violations *v, const char *name, const struct 
     check_kind(v, path, r->kind);
     snprintf(path, sizeof(path), "spec.%s.pluralName", name);
     check_label(v, path, r->plural);
+}
+
+static void check_resource(struct violations *v, const char *name, const struct resource *r, bool federated)
+{
+    char path[64];
+
+    check_path(v, name, r, federated);
     snprintf(path, sizeof(path), "spec.%s.scope", name);
     violations_enum(v, path, r->scope, scopes, ARRAY_SIZE(scopes));
 }
 
-static void check_all(struct violations *v, const struct decoded *d)
+static void check_name(struct violations *v, const struct decoded *d)
 {
     _cleanup_free_ char *name = fed_type_config_name(d->target.plural, d->target.group);
 
     if (!str_eqc(d->name, name))
         violations_invalid(v, "name", d->name, "name must be 'TARGET_PLURAL_NAME(.TARGET_GROUP_NAME)'");
+}
+
+static void check_all(struct violations *v, const struct decoded *d)
+{
+    check_name(v, d);
     check_resource(v, "targetType", &d->target, false);
     violations_enum(v, "spec.propagation", d->propagation, modes, ARRAY_SIZE(modes));
     check_resource(v, "federatedType", &d->federated, true);
@@ -162,25 +173,51 @@ static void check_all(struct violations *v, const struct decoded *d)
         violations_enum(v, "spec.statusCollection", d->status_collection, modes, ARRAY_SIZE(modes));
 }
 
-static int decode(yyjson_val *ftc, bool defaults, struct decoded *d, struct error **err)
+/* --- what can be run --- */
+
+/* The rules without which nothing could be run: KubeFed's controller does not look at those of its webhook, and there are FTCs that
+ * no webhook saw. What is not "Enabled" is off, the scope of the federated type is not used, and any name will do but for
+ * namespaces, which are found by theirs. */
+static void check_usable(struct violations *v, struct decoded *d)
+{
+    _cleanup_violations_ struct violations of_status = VIOLATIONS_INIT;
+
+    if (str_eqc(d->name, FED_NAMESPACES_FTC) ||
+        (str_eqc(d->target.plural, FED_NAMESPACES_FTC) && str_empty(d->target.group)))
+        check_name(v, d);
+    check_resource(v, "targetType", &d->target, false);
+    check_path(v, "federatedType", &d->federated, true);
+    if (d->has_status)
+        check_path(&of_status, "statusType", &d->status, true);
+    if (of_status.all.n > 0) /* no status is collected, which is no reason not to propagate */
+        d->has_status = false;
+}
+
+int fed_type_config_check(yyjson_val *ftc, struct error **err)
 {
     _cleanup_violations_ struct violations v = VIOLATIONS_INIT;
+    _cleanup_(decoded_done) struct decoded d = { 0 };
 
     if (!yyjson_is_obj(ftc))
         return error_set(err, -EINVAL, "a FederatedTypeConfig must be an object");
-    read_all(&v, ftc, d);
-    if (defaults)
-        apply_defaults(d);
-    if (v.n == 0)
-        check_all(&v, d);
+    read_all(&v, ftc, &d);
+    apply_defaults(&d);
+    if (v.all.n == 0) /* rules are applied to what can be read as a whole only */
+        check_all(&v, &d);
     return violations_error(&v, err);
 }
 
 int fed_type_config_validate(yyjson_val *ftc, struct error **err)
 {
+    _cleanup_violations_ struct violations v = VIOLATIONS_INIT;
     _cleanup_(decoded_done) struct decoded d = { 0 };
 
-    return decode(ftc, false, &d, err);
+    if (!yyjson_is_obj(ftc))
+        return error_set(err, -EBADMSG, "a FederatedTypeConfig must be an object");
+    read_all(&v, ftc, &d);
+    if (v.all.n == 0)
+        check_all(&v, &d);
+    return violations_verdict(&v, err);
 }
 
 /* --- the result --- */
@@ -196,10 +233,18 @@ static struct fed_api_resource resource_new(const struct resource *r)
 
 int fed_type_config_decode(yyjson_val *ftc, struct fed_type_config **ret, struct error **err)
 {
+    _cleanup_violations_ struct violations v = VIOLATIONS_INIT;
     _cleanup_(decoded_done) struct decoded d = { 0 };
     struct fed_type_config *c;
-    int r = decode(ftc, true, &d, err);
+    int r;
 
+    if (!yyjson_is_obj(ftc))
+        return error_set(err, -EINVAL, "a FederatedTypeConfig must be an object");
+    read_all(&v, ftc, &d);
+    apply_defaults(&d);
+    if (v.all.n == 0)
+        check_usable(&v, &d);
+    r = violations_error(&v, err);
     if (r < 0)
         return r;
     c = mem_zalloc(sizeof(*c));

@@ -23,10 +23,15 @@ struct fed_type_config {
     char *status_replicas_path;
 };
 
-/* Decodes an FTC object with the defaults of controllers.md 3 and checks the result with the rules of api-and-cli.md 4.4.
- * *ret is owned. -EINVAL: the message lists all violations, as "<path>: <violation>", in brackets when several. */
+/* Decodes an FTC object with the defaults of controllers.md 3, as far as it can be run: of the rules of api-and-cli.md 4.4 those
+ * for the target type, for group, version, kind and plural of the federated type, and for the name of `namespaces`. A statusType
+ * against the rules is as none. *ret is owned. -EINVAL: the message lists all violations, as "<path>: <violation>", in brackets
+ * when several. */
 int fed_type_config_decode(yyjson_val *ftc, struct fed_type_config **ret, struct error **err);
-/* The same without defaulting and without decoding: what a validating admission webhook would say of this object. */
+/* All rules, after the same defaults: what the control plane runs, a webhook may still refuse. The same errors. */
+int fed_type_config_check(yyjson_val *ftc, struct error **err);
+/* The same rules without defaults and without result, for admission.h (A-24: what a default would fill in is missing). -EBADMSG
+ * when a field cannot be read. */
 int fed_type_config_validate(yyjson_val *ftc, struct error **err);
 struct fed_type_config *fed_type_config_copy(const struct fed_type_config *c);
 void fed_type_config_free(struct fed_type_config *c); /* NULL is fine */

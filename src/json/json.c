@@ -28,6 +28,41 @@ static void alc_free(void *ctx, void *p)
 
 const yyjson_alc json_alc = { alc_malloc, alc_realloc, alc_free, NULL };
 
+/* Before each block is its size, so that it can be cleared as a whole; the room for it keeps the alignment. */
+#define SIZE_ROOM 16
+
+static void *secret_malloc(void *ctx, size_t size)
+{
+    (void)ctx;
+    char *p = mem_alloc(SIZE_ROOM + size);
+    memcpy(p, &size, sizeof(size));
+    return p + SIZE_ROOM;
+}
+
+static void secret_free(void *ctx, void *block)
+{
+    (void)ctx;
+    if (!block)
+        return;
+    char *p = (char *)block - SIZE_ROOM;
+    size_t size;
+    memcpy(&size, p, sizeof(size));
+    explicit_bzero(block, size);
+    free(p);
+}
+
+static void *secret_realloc(void *ctx, void *block, size_t old_size, size_t size)
+{
+    void *p = secret_malloc(ctx, size);
+
+    if (block)
+        memcpy(p, block, MIN(old_size, size));
+    secret_free(ctx, block);
+    return p;
+}
+
+static const yyjson_alc secret_alc = { secret_malloc, secret_realloc, secret_free, NULL };
+
 /*
  * yyjson reads without recursion and without a limit of depth; what walks the result (copying, comparing, writing)
  * recurses, so the depth is checked here once. The values of a document lie in memory in the order of the text.
@@ -52,7 +87,7 @@ static bool is_too_deep(const yyjson_doc *doc)
     return false;
 }
 
-int json_parse(struct str text, yyjson_doc **ret, struct error **err)
+static int parse(struct str text, const yyjson_alc *alc, yyjson_doc **ret, struct error **err)
 {
     _cleanup_json_ yyjson_doc *doc = NULL;
     yyjson_read_err e = { 0 };
@@ -61,7 +96,7 @@ int json_parse(struct str text, yyjson_doc **ret, struct error **err)
     if (text.n == 0)
         return error_set(err, -EINVAL, "unexpected end of JSON input");
     /* Without the in-situ flag the text is not written to. */
-    doc = yyjson_read_opts((char *)text.p, text.n, YYJSON_READ_NOFLAG, &json_alc, &e);
+    doc = yyjson_read_opts((char *)text.p, text.n, YYJSON_READ_NOFLAG, alc, &e);
     if (!doc) {
         if (!yyjson_locate_pos(text.p, text.n, e.pos, &line, &column, &chars))
             return error_set(err, -EINVAL, "invalid JSON: %s", e.msg);
@@ -71,6 +106,16 @@ int json_parse(struct str text, yyjson_doc **ret, struct error **err)
         return error_set(err, -EINVAL, "invalid JSON: more than %d levels deep", JSON_MAX_DEPTH);
     *ret = TAKE_PTR(doc);
     return 0;
+}
+
+int json_parse(struct str text, yyjson_doc **ret, struct error **err)
+{
+    return parse(text, &json_alc, ret, err);
+}
+
+int json_parse_secret(struct str text, yyjson_doc **ret, struct error **err)
+{
+    return parse(text, &secret_alc, ret, err);
 }
 
 yyjson_mut_val *json_mut_copy(yyjson_mut_doc *doc, yyjson_val *v)

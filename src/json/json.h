@@ -31,6 +31,8 @@ DEFINE_CLEANUP(yyjson_mut_doc *, json_mut_free)
 
 /* Parses a whole document. On error -EINVAL with position and cause. The input is copied as needed. */
 int json_parse(struct str text, yyjson_doc **ret, struct error **err);
+/* The same for a text that holds secrets: all memory of the document is cleared when it is freed, also when it cannot be parsed. */
+int json_parse_secret(struct str text, yyjson_doc **ret, struct error **err);
 /* A mutable deep copy in `doc` / as a new document (never NULL). */
 yyjson_mut_val *json_mut_copy(yyjson_mut_doc *doc, yyjson_val *v);
 yyjson_mut_doc *json_mut_doc_of(yyjson_val *v); /* v may be NULL: a document with root {} */

@@ -103,7 +103,6 @@ static struct str reason_of(int status)
     switch (status) {
     case 401: return STR("Unauthorized");
     case 403: return STR("Forbidden");
-    case 404: return STR("NotFound");
     case 410: return STR("Gone");
     case 429: return STR("TooManyRequests");
     case 503: return STR("ServiceUnavailable");

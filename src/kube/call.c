@@ -79,6 +79,8 @@ static void call_free(struct kube_call *call)
     free(call->target);
     free(call->content_type);
     free(call->accept);
+    if (call->secret && call->body)
+        explicit_bzero(call->body, call->body_len);
     free(call->body);
     free(call);
 }
@@ -122,6 +124,20 @@ void kube_call_cancel(struct kube_call *call)
     call_free(call);
 }
 
+/* status 0: there was no answer. A watch counts when it begins, since its end may never be seen. */
+static void count_answer(struct kube_call *call, int status)
+{
+    struct kube_client *c = call->client;
+
+    c->stats.by_code[status >= 100 && status < 600 ? status / 100 : 0]++;
+    kube_tally_request(c->host_tally, call->method, status);
+}
+
+bool kube_call_is_sent(const struct kube_call *call)
+{
+    return call->state == CALL_SENT;
+}
+
 /* --- waiting --- */
 
 static void on_deadline(void *arg)
@@ -139,6 +155,8 @@ static void on_deadline(void *arg)
         snprintf(why, sizeof(why), "not sent within %llu ms: %u calls are under way", ms, call->client->in_flight);
     else
         snprintf(why, sizeof(why), "no answer within %llu ms%s", ms, through);
+    if (call->state == CALL_SENT && !call->status)
+        count_answer(call, 0);
     call_detach(call, LIMITER_OVERLOAD);
     call_abort(call, -ETIMEDOUT, why);
 }
@@ -303,7 +321,8 @@ static void on_http_done(void *arg, const struct http_response *r, const struct 
 
     leave_flight(call, outcome_of(r, err));
     calls_dispatch_later(c);
-    c->stats.by_code[r && r->status >= 100 && r->status < 600 ? r->status / 100 : 0]++;
+    if (!call->status)
+        count_answer(call, r ? r->status : 0);
     if (!r) {
         on_transport_error(call, err);
         return;
@@ -321,6 +340,8 @@ static void on_http_response(void *arg, const struct http_response *r)
 {
     struct kube_call *call = arg;
 
+    if (!call->status)
+        count_answer(call, r->status);
     call->status = r->status;
     buf_reset(&call->error_body);
 }
@@ -363,7 +384,8 @@ static void send_http(struct kube_call *call, const char *authorization)
                                 .n_headers = n,
                                 .body = str_n(call->body, call->body_len),
                                 .idle_timeout_ms = call->idle_timeout_ms,
-                                .max_body = call->max_body };
+                                .max_body = call->max_body,
+                                .secret = call->secret };
     call->state = CALL_SENT;
     call->status = 0;
     call->sent_ms = loop_now(c->loop);
@@ -495,6 +517,7 @@ static struct kube_call *call_new(struct kube_client *c, const struct kube_reque
     call->accept = mem_strdup(req->accept ? req->accept : "application/json");
     call->body = req->body.n ? mem_strndup(req->body.p, req->body.n) : NULL;
     call->body_len = req->body.n;
+    call->secret = req->secret;
     call->max_body = req->max_body ? req->max_body : DEFAULT_MAX_BODY;
     call->timeout_ms = req->timeout_ms;
     call->priority = req->priority;

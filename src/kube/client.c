@@ -34,7 +34,14 @@ static int make_tls(const struct kube_config *config, struct str cert_pem, struc
                                      .skip = config->tls_skip,
                                      .verify_at = config->verify_at };
 
-    return tls_client_new(&tls, ret, err);
+    int r = tls_client_new(&tls, ret, err);
+
+    if (r == 0 && tls_client_unreadable(*ret) > 0)
+        log_warning(
+            "The CA bundle for %s holds %zu certificates that cannot be read: they are passed over, and what they "
+            "would vouch for is refused. Replace them in its KubeFedCluster (spec.caBundle) or kubeconfig",
+            config->server, tls_client_unreadable(*ret));
+    return r;
 }
 
 /* A plugin handed out a certificate, or took it back. */
@@ -54,22 +61,8 @@ static int on_certificate(void *arg, const char *cert_pem, const char *key_pem, 
     return 0;
 }
 
-static int parse_server(struct kube_client *c, const char *server, struct error **err)
-{
-    /* A server without scheme is never talked to in plain text: it would get the token (controllers.md 13, Q-07). */
-    _cleanup_free_ char *full = strstr(server, "://") ? mem_strdup(server) : mem_printf("https://%s", server);
-    int r = url_parse(str_of(full), &c->url, err);
-
-    if (r < 0)
-        return error_wrap(err, "invalid server URL");
-    if (strcmp(c->url.scheme, "http") != 0 && strcmp(c->url.scheme, "https") != 0)
-        return error_set(err, -EINVAL, "invalid server URL: the scheme is \"%s\", want http or https", c->url.scheme);
-    c->server = url_format(&c->url);
-    return 0;
-}
-
-/* Messages must not repeat a part of user name or password: one with an unescaped '/' looks like a host or a port. */
-static int parse_proxy(const char *text, struct url *ret, struct error **err)
+/* Messages must not repeat a part of user name or password: one with an unescaped '/' looks like a host, a port or a path. */
+static int parse_url(const char *text, const char *what, struct url *ret, struct error **err)
 {
     _cleanup_error_ struct error *e = NULL;
     int r = url_parse(str_of(text), ret, &e);
@@ -79,8 +72,22 @@ static int parse_proxy(const char *text, struct url *ret, struct error **err)
     if (r == 0)
         return 0;
     url_done(ret);
-    return error_set(err, r, "invalid proxy URL: %s",
+    return error_set(err, r, "invalid %s URL: %s", what,
                      e && !strchr(text, '@') ? error_msg(e) : "host, port or user information cannot be read");
+}
+
+static int parse_server(struct kube_client *c, const char *server, struct error **err)
+{
+    /* A server without scheme is never talked to in plain text: it would get the token (controllers.md 13, Q-07). */
+    _cleanup_free_ char *full = strstr(server, "://") ? mem_strdup(server) : mem_printf("https://%s", server);
+    int r = parse_url(full, "server", &c->url, err);
+
+    if (r < 0)
+        return r;
+    if (strcmp(c->url.scheme, "http") != 0 && strcmp(c->url.scheme, "https") != 0)
+        return error_set(err, -EINVAL, "invalid server URL: the scheme is \"%s\", want http or https", c->url.scheme);
+    c->server = url_format(&c->url);
+    return 0;
 }
 
 static int find_proxy(struct kube_client *c, struct url *ret, bool *ret_has, struct error **err)
@@ -98,7 +105,7 @@ static int find_proxy(struct kube_client *c, struct url *ret, bool *ret_has, str
     }
     if (!text)
         return 0;
-    r = parse_proxy(text, ret, err);
+    r = parse_url(text, "proxy", ret, err);
     *ret_has = r == 0;
     return r;
 }
@@ -199,12 +206,22 @@ static struct kube_client *client_alloc(const struct kube_config *config, const 
     c->arg = options->arg;
     c->user_agent = mem_printf(KUBE_FIELD_MANAGER "/%s (linux/%s)%s%s", KUBEFED_VERSION, ARCH,
                                options->user_agent ? " " : "", options->user_agent ? options->user_agent : "");
+    c->tally = options->tally ? kube_tally_ref(options->tally) : kube_tally_new();
     limiter_init(&c->limiter);
     list_init(&c->calls);
     list_init(&c->streams);
     for (size_t i = 0; i < N_PRIORITIES; i++)
         list_init(&c->queue[i]);
     return c;
+}
+
+/* The part of the server's URL that names it in metrics. */
+static struct str host_of(const struct kube_client *c)
+{
+    struct str host, rest;
+
+    str_cut(str_of(strstr(c->server, "://") + 3), '/', &host, &rest);
+    return host;
 }
 
 static int client_set_up(struct kube_client *c, const struct kube_client_options *options, struct error **err)
@@ -217,6 +234,8 @@ static int client_set_up(struct kube_client *c, const struct kube_client_options
     if (!c->config->server || !c->config->server[0])
         return error_set(err, -EINVAL, "the server URL is missing");
     r = parse_server(c, c->config->server, err);
+    if (r == 0)
+        c->host_tally = kube_tally_host(c->tally, host_of(c));
     if (r == 0)
         r = connect_settings(c, options, err);
     if (r == 0)
@@ -256,6 +275,7 @@ void kube_client_free(struct kube_client *c)
     credentials_free(c->credentials);
     http_client_free(c->http);
     http_client_free(c->http_streams);
+    kube_tally_unref(c->tally);
     url_done(&c->url);
     free(c->server);
     free(c->through);
@@ -291,6 +311,16 @@ int kube_client_clock(const struct kube_client *c, int64_t *ret_ahead_s)
         return -ENODATA;
     *ret_ahead_s = theirs - c->dated_at;
     return 0;
+}
+
+struct kube_tally *kube_client_tally(const struct kube_client *c)
+{
+    return c->tally;
+}
+
+struct kube_cache *kube_client_cache(struct kube_client *c)
+{
+    return &c->cache;
 }
 
 void kube_client_get_stats(const struct kube_client *c, struct kube_client_stats *ret)

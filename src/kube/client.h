@@ -15,6 +15,7 @@
 
 #include "kube/config.h"
 #include "kube/path.h"
+#include "kube/tally.h"
 #include "net/http.h"
 
 enum kube_priority { KUBE_PRIO_HIGH, KUBE_PRIO_NORMAL, KUBE_PRIO_BACKGROUND };
@@ -26,8 +27,9 @@ struct kube_client;
 
 struct kube_client_options {
     struct loop *loop;
-    const char *user_agent; /* suffix, controllers.md 1.8; NULL: none */
-    bool connect_backoff;   /* see net/http.h; true in controllers */
+    const char *user_agent;   /* suffix, controllers.md 1.8; NULL: none */
+    bool connect_backoff;     /* see net/http.h; true in controllers */
+    struct kube_tally *tally; /* where it counts; a reference is taken. NULL: in one of its own */
     /* Optional: a 401 was received with credentials that are not renewable here (token given as value). Should lead to
      * kube_client_set_token; calls that got 401 wait up to 5 s for it, then fail. */
     void (*on_unauthorized)(void *arg, struct kube_client *c);
@@ -54,6 +56,7 @@ struct kube_request {
     uint64_t timeout_ms;      /* whole call with its retries; 0: 30 s */
     enum kube_priority priority;
     bool no_retry;   /* no 429/503/reset retries (health probes) */
+    bool secret;     /* both bodies are cleared before their memory is freed; not for streams */
     size_t max_body; /* 0: 64 MiB */
 };
 struct kube_response {
@@ -93,5 +96,14 @@ struct kube_client_stats {
  * the answer was quick. -ENODATA when no answer had one. */
 int kube_client_clock(const struct kube_client *c, int64_t *ret_ahead_s);
 void kube_client_get_stats(const struct kube_client *c, struct kube_client_stats *ret);
+struct kube_tally *kube_client_tally(const struct kube_client *c); /* borrowed */
+/* It was handed to HTTP and is not over; otherwise it waits for a place, for credentials or for another try. */
+bool kube_call_is_sent(const struct kube_call *call);
+
+/* What the informers of this client hold, kept by them. */
+struct kube_cache {
+    size_t objects, bytes;
+};
+struct kube_cache *kube_client_cache(struct kube_client *c);
 
 #endif

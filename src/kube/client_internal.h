@@ -34,6 +34,9 @@ struct kube_client {
     uint64_t trickle_ms; /* when a BACKGROUND call was sent last */
     struct loop_timer quiet_timer;
     struct kube_client_stats stats;
+    struct kube_tally *tally;
+    struct kube_host_tally *host_tally; /* in it */
+    struct kube_cache cache;
     char date[30];    /* Date header of the last answer, or "" */
     int64_t dated_at; /* our clock at that time, in seconds since the epoch */
 };
@@ -49,6 +52,7 @@ struct kube_call {
     char *content_type, *accept;
     char *body;
     size_t body_len, max_body;
+    bool secret; /* clear bodies */
     uint64_t timeout_ms, idle_timeout_ms;
     enum kube_priority priority;
     bool no_retry;

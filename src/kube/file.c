@@ -4,7 +4,10 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/rtime.h"
 
 #define PIPE_WAIT_MS 10000
 
@@ -15,8 +18,21 @@ static int fail(const char *what, const char *path, int code, struct error **err
     return error_set(err, -code, "%s %s: %s", what, path, cause);
 }
 
+/* A file that is no pipe is ready at once; who writes into a pipe gets the time that is left. */
+static int wait_for_writer(int fd, const char *path, uint64_t until, struct error **err)
+{
+    struct pollfd p = { .fd = fd, .events = POLLIN };
+    uint64_t now = time_mono_ms();
+
+    if (now >= until || poll(&p, 1, (int)(until - now)) == 0)
+        return fail("read", path, ETIMEDOUT, err);
+    return 0;
+}
+
 static int read_all(int fd, const char *path, struct buf *b, struct error **err)
 {
+    uint64_t until = time_mono_ms() + PIPE_WAIT_MS;
+
     for (;;) {
         char piece[16384];
         ssize_t n = read(fd, piece, sizeof(piece));
@@ -24,9 +40,9 @@ static int read_all(int fd, const char *path, struct buf *b, struct error **err)
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && errno == EAGAIN) {
-            struct pollfd p = { .fd = fd, .events = POLLIN };
-            if (poll(&p, 1, PIPE_WAIT_MS) == 0)
-                return fail("read", path, ETIMEDOUT, err);
+            int r = wait_for_writer(fd, path, until, err);
+            if (r < 0)
+                return r;
             continue;
         }
         if (n < 0)
@@ -38,22 +54,50 @@ static int read_all(int fd, const char *path, struct buf *b, struct error **err)
     }
 }
 
-int kube_file_read(const char *path, size_t max, struct buf *ret, struct error **err)
+/* What is neither a regular file nor, where that is fine, a pipe or a device may never end, or never begin. */
+static int check_kind(int fd, const char *path, bool pipes, struct error **err)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return fail("read", path, errno, err);
+    if (S_ISDIR(st.st_mode))
+        return fail("read", path, EISDIR, err);
+    if (S_ISREG(st.st_mode) || (pipes && (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode))))
+        return 0;
+    return error_set(err, -EINVAL, "read %s: not a regular file", path);
+}
+
+static int read_file(const char *path, bool pipes, size_t max, struct buf *ret, struct error **err)
 {
     struct buf b = BUF_INIT(max);
     /* Not blocking: the open of a pipe without a writer must not hang. */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), r;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), r;
 
     if (fd < 0)
         return fail("open", path, errno, err);
-    r = read_all(fd, path, &b, err);
+    r = check_kind(fd, path, pipes, err);
+    if (r == 0)
+        r = read_all(fd, path, &b, err);
     close(fd);
     if (r < 0) {
+        if (b.p)
+            explicit_bzero(b.p, b.n);
         buf_done(&b);
         return r;
     }
     *ret = b;
     return 0;
+}
+
+int kube_file_read(const char *path, size_t max, struct buf *ret, struct error **err)
+{
+    return read_file(path, false, max, ret, err);
+}
+
+int kube_file_read_once(const char *path, size_t max, struct buf *ret, struct error **err)
+{
+    return read_file(path, true, max, ret, err);
 }
 
 int kube_file_read_token(const char *path, char **ret, struct error **err)

@@ -43,6 +43,9 @@ struct kube_informer {
     struct json_split *split;
     struct watch_decoder watch;
     uint64_t watch_started_ms;
+    struct kube_reflector_tally *tally;
+    struct kube_cache cache;                   /* what of this informer is in the client's */
+    uint64_t list_ms, list_items, watch_items; /* when the list began; of the list and the watch under way */
     bool watch_had_events, watch_expired, in_watch, expired_before;
     unsigned refusals;
     struct loop_timer timer;
@@ -87,10 +90,27 @@ static int compare_versions(struct str a, struct str b)
     return kube_rv_compare(a, b, &order) == 0 ? order : 1;
 }
 
+static size_t object_size(const struct kube_object *o)
+{
+    return sizeof(*o) + o->key_len + o->uid_len + o->rv_len + o->body_len;
+}
+
 static void changed(struct kube_informer *i, struct kube_object *old, struct kube_object *now)
 {
     if (i->config.on_change)
         i->config.on_change(i->config.arg, old, now);
+}
+
+/* Keeps account of one object that goes (old), comes (now), or is replaced. */
+static void count_object(struct kube_informer *i, const struct kube_object *old, const struct kube_object *now)
+{
+    struct kube_cache *all = kube_client_cache(i->config.client);
+    size_t came = now ? object_size(now) : 0, went = old ? object_size(old) : 0;
+
+    i->cache.objects += (now != NULL) - (size_t)(old != NULL);
+    i->cache.bytes += came - went;
+    all->objects += (now != NULL) - (size_t)(old != NULL);
+    all->bytes += came - went;
 }
 
 /* Takes over the reference to `o`. */
@@ -109,6 +129,7 @@ static void store(struct kube_informer *i, struct kube_object *o)
         return;
     }
     set_put(&i->objects, o);
+    count_object(i, old, o);
     kube_object_ref(o);
     changed(i, old, o);
     kube_object_unref(old);
@@ -118,6 +139,7 @@ static void store(struct kube_informer *i, struct kube_object *o)
 static void drop(struct kube_informer *i, struct kube_object *old)
 {
     set_remove(&i->objects, kube_object_key(old));
+    count_object(i, old, NULL);
     changed(i, old, NULL);
     kube_object_unref(old);
 }
@@ -197,6 +219,12 @@ static void relist(struct kube_informer *i, bool newest)
 
 /* --- list --- */
 
+static void read_version(struct kube_informer *i, struct str rv)
+{
+    set_string(&i->version, rv);
+    (void)str_to_u64(rv, &i->tally->version);
+}
+
 static int on_item(void *arg, struct str json)
 {
     struct kube_informer *i = arg;
@@ -208,6 +236,7 @@ static int on_item(void *arg, struct str json)
         log_warning("%s: an item of the list is skipped: %s", i->path, error_msg(err));
         return 0;
     }
+    i->list_items++;
     store(i, o);
     return i->gone ? -ECANCELED : 0;
 }
@@ -222,7 +251,7 @@ static int on_member(void *arg, struct str name, struct str json)
     if (r < 0)
         return r;
     yyjson_val *root = yyjson_doc_get_root(doc);
-    set_string(&i->version, json_str(json_get(root, "resourceVersion")));
+    read_version(i, json_str(json_get(root, "resourceVersion")));
     set_string(&i->continue_token, json_str(json_get(root, "continue")));
     return 0;
 }
@@ -253,8 +282,16 @@ static void list_failed(struct kube_informer *i, const struct error *err)
         retry(i);
 }
 
+static void count_list(struct kube_informer *i)
+{
+    i->tally->lists_done++;
+    i->tally->list_ns += (loop_now(i->loop) - i->list_ms) * NSEC_PER_MS;
+    i->tally->list_items += i->list_items;
+}
+
 static void list_complete(struct kube_informer *i)
 {
+    count_list(i);
     drop_vanished(i);
     if (i->gone)
         return;
@@ -336,6 +373,9 @@ static void list_page(struct kube_informer *i)
 static void list_start(struct kube_informer *i)
 {
     i->mark++;
+    i->tally->lists++;
+    i->list_ms = loop_now(i->loop);
+    i->list_items = 0;
     relist(i, false);
     list_page(i);
 }
@@ -361,9 +401,10 @@ static int on_event(void *arg, enum watch_type type, yyjson_val *object)
         return -ECANCELED;
     }
     i->watch_had_events = true;
+    i->watch_items++;
     rv = json_path_str(object, "metadata.resourceVersion");
     if (rv.n)
-        set_string(&i->version, rv);
+        read_version(i, rv);
     if (type == WATCH_DELETED)
         deleted(i, object);
     else if (type != WATCH_BOOKMARK && kube_object_new(object, i->config.project, i->config.arg, &o, NULL) == 0)
@@ -384,6 +425,14 @@ static bool watch_data(void *arg, struct str bytes)
     return r == 0;
 }
 
+static void count_watch(struct kube_informer *i, bool lived)
+{
+    i->tally->short_watches += !lived;
+    i->tally->watches_done++;
+    i->tally->watch_ns += (loop_now(i->loop) - i->watch_started_ms) * NSEC_PER_MS;
+    i->tally->watch_items += i->watch_items;
+}
+
 static void watch_ended(void *arg, const struct kube_response *resp, const struct error *err)
 {
     struct kube_informer *i = arg;
@@ -396,6 +445,7 @@ static void watch_ended(void *arg, const struct kube_response *resp, const struc
     if (i->gone)
         return;
     lived = loop_now(i->loop) - i->watch_started_ms >= SHORT_WATCH_MS || i->watch_had_events;
+    count_watch(i, lived);
     if (i->watch_expired || error_http(err) == 410 || is_refusal(err)) {
         relist(i, true);
         /* A server that refuses every watch of what it just listed must not be asked in a circle. */
@@ -428,6 +478,8 @@ static void watch_start(struct kube_informer *i)
     watch_init(&i->watch, 0);
     i->watch_started_ms = loop_now(i->loop);
     i->watch_had_events = i->watch_expired = false;
+    i->watch_items = 0;
+    i->tally->watches++;
     i->in_watch = true;
     struct kube_request req = {
         .method = "GET", .path = str_of(i->path), .query = buf_str(&query), .timeout_ms = (seconds + 60) * 1000
@@ -446,7 +498,9 @@ struct kube_informer *kube_informer_start(const struct kube_informer_config *con
     i->label_selector = mem_strdup(config->label_selector);
     i->field_selector = mem_strdup(config->field_selector);
     i->state = KUBE_INFORMER_LISTING;
+    i->from_newest = config->newest;
     i->objects = SET_INIT(object_key);
+    i->tally = kube_tally_reflector(kube_client_tally(config->client), str_of(config->path));
     i->backoff = (struct backoff){ .initial_ms = BACKOFF_INITIAL_MS, .max_ms = BACKOFF_MAX_MS };
     list_start(i);
     return i;
@@ -473,6 +527,15 @@ static void free_now(void *arg)
     free(i);
 }
 
+/* The memory goes later, maybe after the client. */
+static void uncount_objects(const struct kube_informer *i)
+{
+    struct kube_cache *all = kube_client_cache(i->config.client);
+
+    all->objects -= i->cache.objects;
+    all->bytes -= i->cache.bytes;
+}
+
 void kube_informer_stop(struct kube_informer *i)
 {
     if (!i)
@@ -485,7 +548,25 @@ void kube_informer_stop(struct kube_informer *i)
     if (i->call)
         kube_call_cancel(i->call);
     i->call = NULL;
+    uncount_objects(i);
     loop_defer(i->loop, &i->free_task, free_now, i);
+}
+
+void kube_informer_renew(struct kube_informer *i)
+{
+    loop_timer_stop(&i->timer);
+    if (i->call)
+        kube_call_cancel(TAKE_PTR(i->call));
+    json_split_free(TAKE_PTR(i->split));
+    if (i->in_watch)
+        count_watch(i, true);
+    i->in_watch = false;
+    watch_done(&i->watch);
+    backoff_reset(&i->backoff);
+    i->from_newest = true;
+    set_state(i, KUBE_INFORMER_LISTING, NULL);
+    if (!i->gone)
+        list_start(i);
 }
 
 enum kube_informer_state kube_informer_state(const struct kube_informer *i)
@@ -543,6 +624,7 @@ static struct kube_object *learn(struct kube_informer *i, yyjson_val *live, bool
     }
     o->mark = i->mark;
     set_put(&i->objects, o);
+    count_object(i, old, o);
     /* Nothing that the write itself did: its watch event, now silent, would have told. */
     if (old && !may_be_new && (old->deleting != o->deleting || old->generation != o->generation))
         changed(i, old, o);
@@ -569,5 +651,6 @@ void kube_informer_forget(struct kube_informer *i, struct str key, struct str ui
     if (i->in_watch)
         map_put(&i->forgotten, kube_object_uid(old), i);
     set_remove(&i->objects, key);
+    count_object(i, old, NULL);
     kube_object_unref(old);
 }

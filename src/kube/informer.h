@@ -64,7 +64,7 @@ int kube_object_new(yyjson_val *live, kube_project_fn *project, void *arg, struc
                     struct error **err);
 
 enum kube_informer_state {
-    KUBE_INFORMER_LISTING, /* never synced yet, first list under way */
+    KUBE_INFORMER_LISTING, /* never synced yet, or doubted by kube_informer_renew: a list is under way */
     KUBE_INFORMER_SYNCED,  /* cache complete, watch running or being resumed */
     KUBE_INFORMER_MISSING, /* the server does not serve this resource (404); tried again with the backoff */
     KUBE_INFORMER_FAILING, /* not synced and the last attempt failed (see kube_informer_error) */
@@ -79,6 +79,7 @@ struct kube_informer_config {
     /* A complete cache counts as MISSING or FAILING again when the server refuses the resource (401, 403, 404) three times in
      * a row; its objects stay until a list says otherwise. Otherwise it stays SYNCED. */
     bool may_vanish;
+    bool newest;              /* the first list, too, is not from the server's cache, which may be a little behind */
     kube_project_fn *project; /* or NULL */
     /* old NULL: added; new NULL: deleted. Called after the cache changed, only when something that was kept differs
      * (hash), or generation, deletion or resourceVersion does (the handler decides what matters). May be NULL. */
@@ -99,6 +100,10 @@ enum kube_informer_state kube_informer_state(const struct kube_informer *i);
 const struct error *kube_informer_error(const struct kube_informer *i); /* of the last failure, or NULL */
 /* Tries again now instead of after the backoff (a CRD appeared, a member came back). */
 void kube_informer_kick(struct kube_informer *i);
+/* What is cached may be behind, and is not good enough from now on: lists anew, not from the server's cache but what its storage says
+ * at this moment. LISTING until that list is complete (or MISSING, FAILING, and tried again); the objects stay and change with the
+ * list, so that only what differs is told. Not from inside a callback of this informer. */
+void kube_informer_renew(struct kube_informer *i);
 
 struct kube_object *kube_informer_get(const struct kube_informer *i, struct str key); /* borrowed, or NULL */
 size_t kube_informer_count(const struct kube_informer *i);

@@ -149,7 +149,7 @@ static int add_file(struct kubeconfig *k, const char *path, bool must_exist, str
 {
     _cleanup_buf_ struct buf text = { 0 };
     _cleanup_error_ struct error *e = NULL;
-    int r = kube_file_read(path, KUBECONFIG_MAX, &text, &e);
+    int r = kube_file_read_once(path, KUBECONFIG_MAX, &text, &e);
 
     if (r == -ENOENT && !must_exist)
         return 0;

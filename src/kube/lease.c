@@ -13,11 +13,14 @@
 #include "json/json.h"
 
 #define LEADER_ANNOTATION "control-plane.alpha.kubernetes.io/leader"
-#define RELEASE_TIMEOUT_MS 2000u
+/* Longest duration of another's record that is respected. */
+#define MAX_DURATION_S 600
+#define RELEASE_TIMEOUT_MS 5000u
 
 struct lease {
     struct lease_config config;
     char *resource_name, *ns, *name, *identity;
+    char *uid, *version; /* of the lock object as last written; may be NULL */
     struct kube_resource resource;
     bool is_lease; /* coordination.k8s.io, not an annotation */
     bool holder;
@@ -51,6 +54,8 @@ static void lease_free(struct lease *l)
     free(l->ns);
     free(l->name);
     free(l->identity);
+    free(l->uid);
+    free(l->version);
     free(l->observed);
     free(l->last_leader);
     free(l->acquire_time);
@@ -145,6 +150,37 @@ static void new_leader(struct lease *l, const char *holder)
         l->config.on_new_leader(l->config.arg, str_of(holder));
 }
 
+static const char *lock_kind(const struct lease *l)
+{
+    return l->is_lease ? "Lease" : strcmp(l->resource_name, "endpoints") == 0 ? "Endpoints" : "ConfigMap";
+}
+
+static void remember_object(struct lease *l, const struct kube_response *resp)
+{
+    _cleanup_json_ yyjson_doc *doc = NULL;
+    if (json_parse(resp->body, &doc, NULL) < 0)
+        return;
+    free(l->uid);
+    free(l->version);
+    l->uid = str_dup(json_path_str(yyjson_doc_get_root(doc), "metadata.uid"));
+    l->version = str_dup(json_path_str(yyjson_doc_get_root(doc), "metadata.resourceVersion"));
+}
+
+static void tell(const struct lease *l, const char *what)
+{
+    if (!l->config.events)
+        return;
+    _cleanup_free_ char *message = mem_printf("%s %s", l->identity, what);
+    event_record(l->config.events, l->config.component,
+                 &(struct event_object){ .api_version = l->is_lease ? STR("coordination.k8s.io/v1") : STR("v1"),
+                                         .kind = str_of(lock_kind(l)),
+                                         .ns = str_of(l->ns),
+                                         .name = str_of(l->name),
+                                         .uid = str_of(l->uid),
+                                         .resource_version = str_of(l->version) },
+                 "Normal", "LeaderElection", str_of(message));
+}
+
 static void lost(void *arg)
 {
     struct lease *l = arg;
@@ -153,6 +189,7 @@ static void lost(void *arg)
     if (l->call)
         kube_call_cancel(TAKE_PTR(l->call));
     l->holder = false;
+    tell(l, "stopped leading");
     l->config.on_stopped(l->config.arg);
 }
 
@@ -174,17 +211,19 @@ static void won(struct lease *l)
     if (was_holder)
         return;
     new_leader(l, l->identity);
+    tell(l, "became leader");
     l->config.on_started(l->config.arg);
 }
 
 static void on_written(void *arg, const struct kube_response *resp, const struct error *err)
 {
-    (void)resp;
     struct lease *l = arg;
     l->call = NULL;
     if (l->stopping)
         return;
     if (!err) {
+        if (!l->holder)
+            remember_object(l, resp);
         won(l);
         return;
     }
@@ -212,10 +251,7 @@ static void create(struct lease *l)
     _cleanup_json_mut_ yyjson_mut_doc *doc = json_mut_doc_new();
     yyjson_mut_val *root = yyjson_mut_doc_get_root(doc);
     json_mut_set_str(doc, root, "apiVersion", l->is_lease ? STR("coordination.k8s.io/v1") : STR("v1"));
-    json_mut_set_str(doc, root, "kind",
-                     l->is_lease                                  ? STR("Lease")
-                     : strcmp(l->resource_name, "endpoints") == 0 ? STR("Endpoints")
-                                                                  : STR("ConfigMap"));
+    json_mut_set_str(doc, root, "kind", str_of(lock_kind(l)));
     yyjson_mut_val *metadata = json_mut_ensure_obj(doc, root, "metadata");
     json_mut_set_str(doc, metadata, "name", str_of(l->name));
     json_mut_set_str(doc, metadata, "namespace", str_of(l->ns));
@@ -234,7 +270,9 @@ static bool held_by_other(struct lease *l, const struct record *r, char *raw)
     }
     if (r->holder[0] == '\0' || strcmp(r->holder, l->identity) == 0)
         return false;
-    return time_mono_ms() - l->observed_ms < (uint64_t)l->config.lease_duration_ms;
+    /* The holder's own settings may be longer than ours. Bounded: others write the record. */
+    int64_t theirs = MIN(MAX(r->duration_s, (int64_t)0), (int64_t)MAX_DURATION_S) * 1000;
+    return time_mono_ms() - l->observed_ms < (uint64_t)MAX(l->config.lease_duration_ms, theirs);
 }
 
 static void consider(struct lease *l, yyjson_val *object)
@@ -253,7 +291,8 @@ static void consider(struct lease *l, yyjson_val *object)
         return;
     }
     bool mine = strcmp(r.holder, l->identity) == 0;
-    l->transitions = mine ? r.transitions : r.transitions + 1;
+    int64_t transitions = r.transitions < 0 || r.transitions >= INT32_MAX ? 0 : r.transitions; /* others write it */
+    l->transitions = mine ? transitions : transitions + 1;
     free(l->acquire_time);
     l->acquire_time = mine ? mem_strdup(r.acquire_time) : NULL;
     record_done(&r);
@@ -363,6 +402,7 @@ void lease_stop(struct lease *l, void (*done)(void *arg), void *arg)
         finish_stop(l);
         return;
     }
+    tell(l, "stopped leading");
     _cleanup_free_ char *path = kube_path(&l->resource, str_of(l->ns), str_of(l->name), STR_NULL);
     struct kube_request req = { .method = "GET",
                                 .path = str_of(path),

@@ -6,6 +6,7 @@
 #ifndef KUBE_WORKQUEUE_H
 #define KUBE_WORKQUEUE_H
 
+#include "base/histogram.h"
 #include "net/loop.h"
 
 struct workqueue_config {
@@ -13,6 +14,10 @@ struct workqueue_config {
     unsigned max_active;         /* keys in process at once; 0: 64 */
     uint64_t backoff_initial_ms; /* 0: 5000 */
     uint64_t backoff_max_ms;     /* 0: 60000 */
+    /* For metrics and the log, both optional: gets what each key took from process to workqueue_done; must outlive the queue. Over
+     * 10 s is told at verbosity 4, by this name. */
+    struct histogram *reconcile;
+    const char *controller;
     /* Starts processing; must end with exactly one workqueue_done for the key, at once or later. */
     void (*process)(void *arg, struct str key);
     void *arg;
@@ -28,6 +33,25 @@ void workqueue_forget(struct workqueue *q, struct str key); /* success: resets t
 void workqueue_done(struct workqueue *q, struct str key);
 size_t workqueue_depth(const struct workqueue *q); /* ready, not counting delayed and active */
 size_t workqueue_active(const struct workqueue *q);
+/* What happened since the queue was made, as client-go measures it. */
+struct workqueue_stats {
+    uint64_t adds;                      /* that were not added already */
+    uint64_t retries;                   /* workqueue_add_backoff */
+    size_t depth;                       /* ready, and added again while active */
+    size_t retrying;                    /* wait for the end of their backoff */
+    uint64_t unfinished_ns, longest_ns; /* of the active ones: sum and longest so far */
+    struct histogram queue, work;       /* from ready to process; from process to workqueue_done */
+};
+void workqueue_get_stats(const struct workqueue *q, struct workqueue_stats *ret);
+/* What is known of a key, for people who look inside: for (size_t i = 0; workqueue_next(q, &i, &item);) in no particular order. */
+struct workqueue_item {
+    struct str key; /* borrowed until the queue changes */
+    const char
+        *state;      /* "ready", "active", "active, and again", "delayed", "resting" (only its backoff is remembered) */
+    uint64_t due_ms; /* delayed: in how many ms */
+    uint64_t backoff_ms; /* 0: its last pass went well */
+};
+bool workqueue_next(const struct workqueue *q, size_t *iter, struct workqueue_item *ret);
 bool workqueue_idle(const struct workqueue *q); /* nothing ready, delayed or active */
 
 #endif

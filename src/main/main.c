@@ -17,17 +17,6 @@ struct program {
     int (*run)(int argc, char **argv);
 };
 
-static int webhook_main(int argc, char **argv)
-{
-    (void)argc;
-    (void)argv;
-    fputs(
-        "webhook: the admission webhook is not part of this version yet; the controller manager validates and fills in\n"
-        "its KubeFedConfig by itself, so no webhook needs to be installed.\n",
-        stderr);
-    return 1;
-}
-
 static const struct program programs[] = {
     { "controller-manager", controller_manager_main },
     { "kubefedctl", cli_main },
@@ -63,7 +52,7 @@ static void usage(FILE *out, const char *self)
             "%s is kubefed in one file. Usage:\n"
             "  %s controller-manager [flags]   the control plane\n"
             "  %s kubefedctl COMMAND [flags]   the command line\n"
-            "  %s webhook [flags]              the admission webhook (comes later)\n"
+            "  %s webhook [flags]              the admission webhook\n"
             "The same programs start under their own names through links to this file.\n",
             self, self, self, self);
 }

@@ -467,7 +467,7 @@ struct conn *conn_start(const struct conn_spec *spec, const struct conn_callback
     c->cb = *cb;
     c->arg = arg;
     c->fd = -1;
-    c->out = BUF_INIT(CONN_OUT_MAX);
+    c->out = BUF_SECRET_INIT(CONN_OUT_MAX);
     loop_timer_start(c->loop, &c->deadline, spec->timeout_ms, on_deadline, c);
     loop_defer(c->loop, &c->start_task, begin, c);
     return c;

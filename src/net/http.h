@@ -49,6 +49,7 @@ struct http_request {
     uint64_t timeout_ms;      /* for the whole call; 0: none */
     uint64_t idle_timeout_ms; /* longest silence of a streaming response; 0: none */
     size_t max_body;          /* with on_data NULL: bytes collected for on_done; 0: 64 MiB. -EFBIG beyond */
+    bool secret;              /* both bodies are cleared before their memory is freed */
 };
 
 struct http_response {

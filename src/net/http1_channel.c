@@ -62,7 +62,7 @@ static void h1_send(struct channel *ch, struct http_call *call)
     h->call = call;
     http1_reset(&h->parser);
     h->parser.head_request = strcmp(call->method, "HEAD") == 0;
-    _cleanup_buf_ struct buf out = BUF_INIT(CONN_OUT_MAX);
+    _cleanup_buf_ struct buf out = BUF_SECRET_INIT(CONN_OUT_MAX); /* credentials */
     buf_printf(&out, "%s %s HTTP/1.1\r\nhost: %s\r\n", call->method, call->path, ch->client->authority);
     for (size_t i = 0; i < call->n_headers; i++) {
         buf_adds(&out, call->headers[i].name);
@@ -76,7 +76,6 @@ static void h1_send(struct channel *ch, struct http_call *call)
     buf_addz(&out, "\r\n");
     buf_add(&out, call->body, call->body_len);
     conn_write(ch->conn, buf_str(&out));
-    explicit_bzero(out.p, out.n); /* credentials */
 }
 
 /* The answer can no longer be told apart from the next one: the connection is given up. */

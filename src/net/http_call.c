@@ -48,6 +48,8 @@ static void call_free(struct http_call *call)
     loop_timer_stop(&call->deadline);
     loop_timer_stop(&call->idle);
     header_block_done(&call->response);
+    if (call->collected.secret && call->body)
+        explicit_bzero(call->body, call->body_len);
     buf_done(&call->collected);
     if (call->header_text)
         explicit_bzero(call->header_text, strlen(call->header_text)); /* may hold credentials */
@@ -231,7 +233,7 @@ struct http_call *http_client_send(struct http_client *c, const struct http_requ
     call->arg = arg;
     call->idle_timeout_ms = req->idle_timeout_ms;
     call->max_body = req->max_body ? req->max_body : DEFAULT_MAX_BODY;
-    call->collected = BUF_INIT(call->max_body);
+    call->collected = req->secret ? BUF_SECRET_INIT(call->max_body) : BUF_INIT(call->max_body);
     list_init(&call->link);
     list_add_tail(&c->queue, &call->link);
     c->n_queue++;

@@ -40,9 +40,9 @@ struct http_call {
     unsigned attempts;
     int status;
     struct header_block response;
-    struct buf collected;
-    unsigned busy; /* callbacks under way: the memory must stay */
-    bool dead;     /* no callback any more; freed when busy is 0 */
+    struct buf collected; /* secret: so is the body that is sent */
+    unsigned busy;        /* callbacks under way: the memory must stay */
+    bool dead;            /* no callback any more; freed when busy is 0 */
 };
 
 struct channel;

@@ -1,111 +1,160 @@
 /*
- * See server.h. One `struct peer` per accepted connection, HTTP/1.1 with keep-alive, answers written at once or when the
- * socket takes them. Requests are handled one after another; pipelined bytes wait in `rest`.
+ * See server.h. One `struct peer` per accepted connection: handshake, bytes in, bytes out, time, and what it holds. What the bytes
+ * mean is in server_h1.c and server_h2.c. Peers are freed in one place only, when a callback of theirs returns.
  */
 #include "net/server.h"
 
-#include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "net/http1.h"
-#include "net/http_internal.h"
 #include "net/loop_internal.h"
+#include "net/server_internal.h"
+#include "net/tls_internal.h"
+#include "net/tls_server.h"
 
 #define MAX_PEERS 256u
-#define REQUEST_TIMEOUT_MS 30000u
-#define IDLE_TIMEOUT_MS 60000u
-#define RESPONSE_MAX ((size_t)64 << 20)
-
-struct http_server {
-    struct loop *loop;
-    int fd;
-    struct loop_io *io;
-    uint16_t port;
-    size_t max_body;
-    http_server_fn *fn;
-    void *arg;
-    struct list peers;
-    unsigned n_peers;
-};
-
-struct peer {
-    struct http_server *server;
-    struct list link;
-    int fd;
-    struct loop_io *io;
-    struct http1_parser parser;
-    struct buf method, target, body, rest, out;
-    struct header_block headers;
-    struct loop_timer timer;
-    bool closing; /* after the output is written */
-};
+#define REQUEST_MS 30000u
+#define IDLE_MS 60000u
+#define MAX_HELD ((size_t)64 << 20)
+/* Hands that are being shaken: beyond so many, or after so long, they make room before anybody else does. Both, because few of them
+ * are a burst of clients, who must not take each other's place. */
+#define MAX_HANDSHAKES 64u
+#define HANDSHAKE_PATIENCE_MS 2000u
+/* Reads in a row before other connections get their turn. */
+#define READ_BURST 16
+/* Connections that are accepted in a row: the same, and what was given up is freed only between two polls. */
+#define ACCEPT_BURST 16
+/* After a failed accept (no file descriptors left): the listener rests, since the same event would come at once again. */
+#define ACCEPT_PAUSE_MS 100u
 
 static void peer_free(struct peer *p)
 {
+    struct http_server *s = p->server;
     list_del(&p->link);
-    p->server->n_peers--;
+    s->n_peers--;
+    s->held -= p->held;
     loop_timer_stop(&p->timer);
+    if (p->protocol)
+        p->protocol->free(p);
+    tls_conn_free(p->tls);
     loop_io_free(p->io);
     close(p->fd);
-    http1_done(&p->parser);
-    header_block_done(&p->headers);
-    buf_done(&p->method);
-    buf_done(&p->target);
-    buf_done(&p->body);
-    buf_done(&p->rest);
     buf_done(&p->out);
     free(p);
+    server_drain_look(s);
+}
+
+static void settle(struct peer *p);
+static void on_timeout(void *arg);
+
+void peer_deadline(struct peer *p, uint64_t ms)
+{
+    loop_timer_start(p->server->loop, &p->timer, ms, on_timeout, p);
 }
 
 static void on_timeout(void *arg)
 {
-    peer_free(arg);
-}
-
-/* --- parsing --- */
-
-static int on_request(void *arg, struct str method, struct str target)
-{
     struct peer *p = arg;
-    buf_adds(&p->method, method);
-    return buf_adds(&p->target, target);
+    if (p->broken || p->lingering || p->closing || !p->protocol || !p->protocol->on_timeout) {
+        peer_free(p);
+        return;
+    }
+    p->protocol->on_timeout(p);
+    if (p->closing)
+        peer_deadline(p, SERVER_LINGER_MS);
+    settle(p);
 }
 
-static int on_header(void *arg, struct str name, struct str value)
+/* --- for the protocols --- */
+
+void server_request_init(struct server_request *r, struct peer *p)
 {
-    struct peer *p = arg;
-    return header_block_add(&p->headers, name, value);
+    *r = (struct server_request){ .method = BUF_INIT(64),
+                                  .target = BUF_INIT(HTTP1_MAX_LINE),
+                                  .body = BUF_INIT(p->server->max_body) };
 }
 
-static int on_body(void *arg, struct str bytes)
+void server_request_done(struct server_request *r)
 {
-    struct peer *p = arg;
-    return buf_adds(&p->body, bytes);
+    buf_done(&r->method);
+    buf_done(&r->target);
+    buf_done(&r->body);
+    header_block_done(&r->headers);
 }
 
-static void reset(struct peer *p)
+size_t server_request_size(const struct server_request *r)
 {
-    http1_reset(&p->parser);
-    buf_reset(&p->method);
-    buf_reset(&p->target);
-    buf_done(&p->body);
-    header_block_done(&p->headers);
+    return r->target.n + r->headers.text.n + r->body.n;
 }
 
-/* --- answering --- */
+void peer_handle(struct peer *p, struct server_request *r, struct http_server_response *resp)
+{
+    struct http_server *s = p->server;
+    struct str target = buf_str(&r->target), path, query;
+    if (!str_cut(target, '?', &path, &query))
+        path = target;
+    struct http_server_request req = { .method = buf_str(&r->method),
+                                       .path = path,
+                                       .query = query,
+                                       .headers = header_block_get(&r->headers),
+                                       .n_headers = r->headers.n,
+                                       .body = buf_str(&r->body),
+                                       .from_here = p->from_here };
+    *resp = (struct http_server_response){ .status = 500,
+                                           .content_type = "text/plain",
+                                           .body = BUF_INIT(SERVER_RESPONSE_MAX) };
+    s->fn(s->arg, &req, resp);
+    peer_begin(p);
+}
 
-static const char *status_text(int status)
+void peer_begin(struct peer *p)
+{
+    list_del(&p->link);
+    list_add_tail(&p->server->peers, &p->link);
+}
+
+bool peer_is_retiring(const struct peer *p)
+{
+    return p->server->phase != SERVER_SERVES;
+}
+
+void peer_write(struct peer *p, struct str bytes)
+{
+    if (buf_adds(&p->out, bytes) < 0)
+        p->broken = true;
+}
+
+uint64_t peer_now(const struct peer *p)
+{
+    return loop_now(p->server->loop);
+}
+
+void peer_await_request(struct peer *p, uint64_t since_ms)
+{
+    uint64_t until = since_ms + p->server->request_ms, now = peer_now(p);
+    peer_deadline(p, until > now ? until - now : 0);
+}
+
+void peer_await_next(struct peer *p)
+{
+    peer_deadline(p, p->server->idle_ms);
+}
+
+const char *server_status_text(int status)
 {
     switch (status) {
     case 200: return "OK";
     case 301: return "Moved Permanently";
     case 400: return "Bad Request";
+    case 403: return "Forbidden";
     case 404: return "Not Found";
     case 405: return "Method Not Allowed";
+    case 408: return "Request Timeout";
     case 413: return "Content Too Large";
     case 500: return "Internal Server Error";
     case 503: return "Service Unavailable";
@@ -113,207 +162,281 @@ static const char *status_text(int status)
     }
 }
 
-static void put_response(struct peer *p, int status, const char *type, struct str body)
+/* --- bytes --- */
+
+static ssize_t raw_write(struct peer *p, const char *from, size_t n)
 {
-    buf_printf(&p->out, "HTTP/1.1 %d %s\r\ncontent-type: %s\r\ncontent-length: %zu\r\n%s\r\n", status,
-               status_text(status), type, body.n, p->closing ? "connection: close\r\n" : "");
-    if (!str_eqc(buf_str(&p->method), "HEAD"))
-        buf_adds(&p->out, body);
+    if (p->tls)
+        return tls_conn_write(p->tls, from, n);
+    ssize_t r = send(p->fd, from, n, MSG_NOSIGNAL);
+    return r >= 0 ? r : errno == EAGAIN || errno == EINTR ? -EAGAIN : -errno;
 }
 
-static void answer(struct peer *p)
+static ssize_t raw_read(struct peer *p, char *to, size_t n)
 {
-    struct http_server *s = p->server;
-    struct str target = buf_str(&p->target), path, query;
-    if (!str_cut(target, '?', &path, &query))
-        path = target;
-    struct http_server_request req = { .method = buf_str(&p->method),
-                                       .path = path,
-                                       .query = query,
-                                       .headers = header_block_get(&p->headers),
-                                       .n_headers = p->headers.n,
-                                       .body = buf_str(&p->body) };
-    struct http_server_response resp = { .status = 500, .content_type = "text/plain", .body = BUF_INIT(RESPONSE_MAX) };
-    s->fn(s->arg, &req, &resp);
-    p->closing |= !p->parser.keep_alive;
-    put_response(p, resp.status, resp.content_type, buf_str(&resp.body));
-    buf_done(&resp.body);
+    if (p->tls)
+        return tls_conn_read(p->tls, to, n);
+    ssize_t r = recv(p->fd, to, n, 0);
+    return r >= 0 ? r : errno == EAGAIN || errno == EINTR ? -EAGAIN : -errno;
 }
 
-static void refuse(struct peer *p, int r)
+static void write_out(struct peer *p)
 {
-    p->closing = true;
-    int status = r == -EFBIG ? 413 : 400;
-    _cleanup_buf_ struct buf text = BUF_INIT(256);
-    buf_printf(&text, "%d %s\n", status, status_text(status));
-    put_response(p, status, "text/plain", buf_str(&text));
-    buf_done(&p->rest);
-}
-
-/* Handles every complete request in `rest`. */
-static void work(struct peer *p)
-{
-    while (p->rest.n && !p->closing) {
-        size_t used = 0;
-        int r = http1_feed(&p->parser, buf_str(&p->rest), &used, NULL);
-        buf_consume(&p->rest, used);
-        if (r < 0) {
-            refuse(p, r);
-            return;
-        }
-        if (p->parser.state != HTTP1_DONE)
-            return;
-        answer(p);
-        reset(p);
-        loop_timer_start(p->server->loop, &p->timer, IDLE_TIMEOUT_MS, on_timeout, p);
-    }
-}
-
-/* false: the peer is gone. */
-static bool write_out(struct peer *p)
-{
-    while (p->out.n) {
-        ssize_t n = send(p->fd, p->out.p, p->out.n, MSG_NOSIGNAL);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && errno == EAGAIN)
+    size_t done = 0;
+    while (done < p->out.n) {
+        ssize_t n = raw_write(p, p->out.p + done, p->out.n - done);
+        if (n == -EAGAIN || n == 0)
             break;
         if (n < 0) {
-            peer_free(p);
-            return false;
+            p->broken = true;
+            return;
         }
-        buf_consume(&p->out, (size_t)n);
+        done += (size_t)n;
     }
-    if (p->out.n == 0) {
-        buf_done(&p->out);
-        if (p->closing) {
+    buf_consume(&p->out, done);
+    if (p->out.n == 0)
+        buf_done(&p->out); /* an idle connection keeps no buffer */
+}
+
+static bool has_room(const struct peer *p)
+{
+    return p->out.n < SERVER_OUT_HIGH;
+}
+
+static void read_in(struct peer *p)
+{
+    for (int i = 0; i < READ_BURST && !p->closing && !p->broken && has_room(p); i++) {
+        ssize_t n = raw_read(p, p->server->loop->scratch, LOOP_SCRATCH_SIZE);
+        if (n == -EAGAIN)
+            return;
+        if (n == 0 && p->out.n) { /* it only wants to read from now on */
+            p->closing = true;
+            return;
+        }
+        if (n <= 0) {
+            p->broken = true;
+            return;
+        }
+        p->protocol->on_data(p, str_n(p->server->loop->scratch, (size_t)n));
+    }
+}
+
+static void start(struct peer *p, bool http2)
+{
+    p->handshaking = false;
+    if (!http2)
+        peer_start_h1(p);
+    else if (peer_start_h2(p) < 0)
+        p->broken = true;
+}
+
+static void shake_hands(struct peer *p)
+{
+    int r = tls_conn_handshake(p->tls, NULL);
+    if (r == 0)
+        start(p, tls_conn_is_h2(p->tls));
+    else if (r != -EAGAIN)
+        p->broken = true;
+}
+
+/* The last answer is written. Closing with input unread would make the kernel reset the connection, and the peer would lose the
+ * answer: what it still sends is read and thrown away for a moment. */
+static void linger(struct peer *p)
+{
+    p->lingering = true;
+    shutdown(p->fd, SHUT_WR);
+    peer_deadline(p, SERVER_LINGER_MS);
+    loop_io_watch(p->io, LOOP_READ);
+}
+
+static void on_lingering(struct peer *p)
+{
+    for (int i = 0; i < READ_BURST; i++) {
+        ssize_t n = recv(p->fd, p->server->loop->scratch, LOOP_SCRATCH_SIZE, 0);
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+            return;
+        if (n <= 0) {
             peer_free(p);
-            return false;
+            return;
         }
     }
-    loop_io_watch(p->io, LOOP_READ | (p->out.n ? LOOP_WRITE : 0));
-    return true;
+}
+
+/* What is to happen next; frees the peer when it is over. */
+static void settle(struct peer *p)
+{
+    if (p->out.n && !p->broken)
+        write_out(p);
+    /* What could not be done for want of room, as long as that brings output that can be written. */
+    while (p->protocol && !p->broken && !p->closing && p->out.n == 0) {
+        p->protocol->on_drained(p);
+        if (p->out.n == 0)
+            break;
+        write_out(p);
+    }
+    if (p->broken) {
+        peer_free(p);
+        return;
+    }
+    peer_keep(p, p->kept);
+    if (p->closing && p->out.n == 0) {
+        linger(p);
+        return;
+    }
+    bool write = p->handshaking ? tls_conn_wants_write(p->tls) : p->out.n > 0;
+    loop_io_watch(p->io, (has_room(p) && !p->closing ? LOOP_READ : 0) | (write ? LOOP_WRITE : 0));
+}
+
+void peer_look(struct peer *p)
+{
+    if (p->lingering) {
+        on_lingering(p);
+        return;
+    }
+    if (p->handshaking)
+        shake_hands(p);
+    if (p->out.n && !p->broken)
+        write_out(p);
+    /* What waits for room comes before what is new: so it cannot add up. */
+    if (p->protocol && !p->broken && !p->closing && has_room(p))
+        p->protocol->on_drained(p);
+    if (p->protocol && !p->broken)
+        read_in(p);
+    settle(p);
 }
 
 static void on_peer(void *arg, int events)
 {
-    struct peer *p = arg;
-    if ((events & LOOP_WRITE) && !write_out(p))
-        return;
-    if (!(events & LOOP_READ))
-        return;
-    ssize_t n = recv(p->fd, p->server->loop->scratch, LOOP_SCRATCH_SIZE, 0);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
-    if (n <= 0) {
-        peer_free(p);
-        return;
+    (void)events;
+    peer_look(arg);
+}
+
+void peer_dismiss(struct peer *p)
+{
+    if (p->protocol && !p->closing && !p->broken) {
+        p->protocol->goodbye(p);
+        write_out(p);
     }
-    if (p->parser.state == HTTP1_START && p->rest.n == 0)
-        loop_timer_start(p->server->loop, &p->timer, REQUEST_TIMEOUT_MS, on_timeout, p);
-    if (!p->closing && buf_add(&p->rest, p->server->loop->scratch, (size_t)n) < 0)
-        refuse(p, -EFBIG);
-    work(p);
-    write_out(p);
+    peer_free(p);
+}
+
+/* --- accepting --- */
+
+static bool is_loopback(int fd)
+{
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+        struct sockaddr_storage room;
+    } a = { 0 };
+    socklen_t len = sizeof(a);
+
+    if (getpeername(fd, &a.any, &len) < 0)
+        return false;
+    if (a.any.sa_family == AF_INET)
+        return (ntohl(a.v4.sin_addr.s_addr) >> 24) == IN_LOOPBACKNET;
+    return a.any.sa_family == AF_INET6 &&
+           (IN6_IS_ADDR_LOOPBACK(&a.v6.sin6_addr) ||
+            (IN6_IS_ADDR_V4MAPPED(&a.v6.sin6_addr) && a.v6.sin6_addr.s6_addr[12] == IN_LOOPBACKNET));
+}
+
+static int peer_new(struct http_server *s, struct tls_server *tls, int fd, bool http2)
+{
+    struct peer *p = mem_zalloc(sizeof(*p));
+    int one = 1;
+    p->server = s;
+    p->fd = fd;
+    p->since = loop_now(s->loop);
+    p->from_here = is_loopback(fd);
+    p->out = BUF_INIT(SERVER_RESPONSE_MAX + HTTP1_MAX_HEAD + SERVER_OUT_HIGH);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    if (loop_io_new(s->loop, fd, on_peer, p, &p->io, NULL) < 0 ||
+        (tls && tls_conn_accept(tls, fd, &p->tls, NULL) < 0)) {
+        loop_io_free(p->io);
+        close(fd);
+        free(p);
+        return -EIO;
+    }
+    list_add_tail(&s->peers, &p->link);
+    s->n_peers++;
+    peer_await_request(p, peer_now(p));
+    p->handshaking = p->tls != NULL;
+    if (!p->tls)
+        start(p, http2);
+    settle(p);
+    return 0;
+}
+
+int server_adopt(struct http_server *s, int fd, bool http2)
+{
+    return peer_new(s, NULL, fd, http2);
+}
+
+static void accept_again(void *arg)
+{
+    struct http_server *s = arg;
+    loop_io_watch(s->io, LOOP_READ);
+}
+
+/* Who makes room for a new one. */
+static struct peer *to_evict(const struct http_server *s)
+{
+    struct peer *oldest = NULL;
+    unsigned n = 0;
+    list_for_each(it, &s->peers) {
+        struct peer *p = list_entry(it, struct peer, link);
+        if (p->handshaking && n++ == 0)
+            oldest = p;
+    }
+    if (oldest && (n > MAX_HANDSHAKES || loop_now(s->loop) - oldest->since >= HANDSHAKE_PATIENCE_MS))
+        return oldest;
+    return list_entry(s->peers.next, struct peer, link);
+}
+
+bool server_accept(struct http_server *s)
+{
+    for (int i = 0; i < ACCEPT_BURST; i++) {
+        int fd = accept4(s->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
+            loop_io_watch(s->io, 0);
+            loop_timer_start(s->loop, &s->pause, ACCEPT_PAUSE_MS, accept_again, s);
+        }
+        if (fd < 0)
+            return false;
+        if (s->n_peers >= MAX_PEERS)
+            peer_dismiss(to_evict(s));
+        peer_new(s, s->tls, fd, false);
+    }
+    return true;
 }
 
 static void on_accept(void *arg, int events)
 {
     (void)events;
-    struct http_server *s = arg;
-    for (;;) {
-        int fd = accept4(s->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd < 0)
-            return;
-        struct peer *p = mem_zalloc(sizeof(*p));
-        p->server = s;
-        p->fd = fd;
-        if (s->n_peers >= MAX_PEERS || loop_io_new(s->loop, fd, on_peer, p, &p->io, NULL) < 0) {
-            close(fd);
-            free(p);
-            continue;
-        }
-        list_add_tail(&s->peers, &p->link);
-        s->n_peers++;
-        p->method = BUF_INIT(64);
-        p->target = BUF_INIT(HTTP1_MAX_LINE);
-        p->body = BUF_INIT(s->max_body);
-        p->rest = BUF_INIT(s->max_body + HTTP1_MAX_HEAD + LOOP_SCRATCH_SIZE);
-        p->out = BUF_INIT(RESPONSE_MAX + HTTP1_MAX_HEAD);
-        p->parser = (struct http1_parser){
-            .is_request = true, .on_request = on_request, .on_header = on_header, .on_body = on_body, .arg = p
-        };
-        http1_reset(&p->parser);
-        loop_timer_start(s->loop, &p->timer, REQUEST_TIMEOUT_MS, on_timeout, p);
-        loop_io_watch(p->io, LOOP_READ);
-    }
+    server_accept(arg);
 }
 
 /* --- life --- */
-
-static int bind_to(const struct addrinfo *a, int *ret_fd)
-{
-    int fd = socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -errno;
-    int one = 1, zero = 0;
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-    if (a->ai_family == AF_INET6)
-        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero));
-    if (bind(fd, a->ai_addr, a->ai_addrlen) < 0 || listen(fd, 128) < 0) {
-        int r = -errno;
-        close(fd);
-        return r;
-    }
-    *ret_fd = fd;
-    return 0;
-}
-
-static uint16_t port_of(int fd)
-{
-    struct sockaddr_storage addr;
-    socklen_t len = sizeof(addr);
-    char port[8];
-    if (getsockname(fd, (struct sockaddr *)&addr, &len) < 0 ||
-        getnameinfo((struct sockaddr *)&addr, len, NULL, 0, port, sizeof(port), NI_NUMERICSERV) != 0)
-        return 0;
-    uint64_t n = 0;
-    str_to_u64(str_of(port), &n);
-    return (uint16_t)n;
-}
-
-static int listen_fd(struct str address, int *ret_fd, struct error **err)
-{
-    struct str host, port;
-    if (!str_rcut(address, ':', &host, &port))
-        return error_set(err, -EINVAL, "address \"%" PRIstr "\" has no port", STRARG(address));
-    if (host.n >= 2 && host.p[0] == '[' && host.p[host.n - 1] == ']')
-        host = str_n(host.p + 1, host.n - 2);
-    _cleanup_free_ char *h = host.n ? str_dup(host) : NULL, *p = str_dup(port);
-    struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV }, *list = NULL;
-    int r = getaddrinfo(h, p, &hints, &list);
-    if (r != 0)
-        return error_set(err, -EINVAL, "address \"%" PRIstr "\": %s", STRARG(address), gai_strerror(r));
-    r = -EADDRNOTAVAIL;
-    for (int pass = 0; pass < 2 && r < 0; pass++) /* IPv6 first: it takes IPv4 connections too */
-        for (const struct addrinfo *a = list; a && r < 0; a = a->ai_next)
-            if ((a->ai_family == AF_INET6) == (pass == 0))
-                r = bind_to(a, ret_fd);
-    freeaddrinfo(list);
-    if (r < 0)
-        return error_set(err, r, "listen on \"%" PRIstr "\": %s", STRARG(address), strerror(-r));
-    return 0;
-}
 
 int http_server_new(struct loop *l, struct str address, size_t max_body, http_server_fn *fn, void *arg,
                     struct http_server **ret, struct error **err)
 {
     int fd = -1;
-    int r = listen_fd(address, &fd, err);
+    uint16_t port = 0;
+    int r = server_listen(address, &fd, &port, err);
     if (r < 0)
         return r;
     struct http_server *s = mem_zalloc(sizeof(*s));
-    *s = (struct http_server){ .loop = l, .fd = fd, .port = port_of(fd), .max_body = max_body, .fn = fn, .arg = arg };
+    *s = (struct http_server){ .loop = l,
+                               .fd = fd,
+                               .port = port,
+                               .max_body = max_body,
+                               .max_held = MAX_HELD,
+                               .request_ms = REQUEST_MS,
+                               .idle_ms = IDLE_MS,
+                               .fn = fn,
+                               .arg = arg };
     list_init(&s->peers);
     r = loop_io_new(l, fd, on_accept, s, &s->io, err);
     if (r < 0) {
@@ -326,6 +449,24 @@ int http_server_new(struct loop *l, struct str address, size_t max_body, http_se
     return 0;
 }
 
+void http_server_set_tls(struct http_server *s, struct tls_server *tls)
+{
+    struct tls_server *old = s->tls;
+    s->tls = tls_server_ref(tls);
+    tls_server_unref(old);
+}
+
+void http_server_set_times(struct http_server *s, uint64_t request_ms, uint64_t idle_ms)
+{
+    s->request_ms = request_ms;
+    s->idle_ms = idle_ms;
+}
+
+void http_server_set_max_held(struct http_server *s, size_t bytes)
+{
+    s->max_held = bytes;
+}
+
 uint16_t http_server_port(const struct http_server *s)
 {
     return s->port;
@@ -335,9 +476,14 @@ void http_server_free(struct http_server *s)
 {
     if (!s)
         return;
+    s->phase = SERVER_FINISHED;
     list_for_each(it, &s->peers)
-        peer_free(list_entry(it, struct peer, link));
+        peer_dismiss(list_entry(it, struct peer, link));
+    loop_timer_stop(&s->pause);
+    loop_timer_stop(&s->drain);
     loop_io_free(s->io);
-    close(s->fd);
+    if (s->fd >= 0)
+        close(s->fd);
+    tls_server_unref(s->tls);
     free(s);
 }

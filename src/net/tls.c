@@ -14,6 +14,8 @@
 #include <time.h>
 
 #include "net/tls_internal.h"
+#include "net/tls_load.h"
+#include "net/tls_server.h"
 #include "net/tls_verify.h"
 
 struct tls_client {
@@ -22,103 +24,85 @@ struct tls_client {
     char *server_name;
     unsigned skip;
     bool http1_only;
+    size_t unreadable;
 };
 
 struct tls_conn {
     SSL *ssl;
-    struct tls_client *client;
+    struct tls_client *client; /* NULL: we are the server */
     struct tls_conn *outer;
     char *name; /* what the certificate is verified against */
     struct tls_refusal refusal;
     bool wants_write;
 };
 
-static const char *openssl_reason(void)
-{
-    unsigned long e = ERR_peek_last_error();
-    const char *text = e ? ERR_reason_error_string(e) : NULL;
-    return text ? text : "unknown reason";
-}
-
 /* --- settings --- */
 
-static BIO *bio_of(struct str pem)
+/* As in Go, only blocks without headers: those of OpenSSL would make it ask for a pass phrase. */
+static X509 *read_block(struct str block)
 {
-    return BIO_new_mem_buf(pem.p, (int)pem.n);
+    if (memchr(block.p, ':', block.n))
+        return NULL;
+    BIO *bio = tls_bio_of(block);
+    X509 *cert = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+    BIO_free(bio);
+    ERR_clear_error();
+    return cert;
 }
 
-static int load_ca(SSL_CTX *ctx, struct str pem, struct error **err)
+/* The next certificate of the text, from its first line to the end of its last or, when it has none, to where the next block
+ * begins; *rest is what follows. false: there is none. */
+static bool next_block(struct str *rest, struct str *ret)
+{
+    static const struct str begin = STR("-----BEGIN CERTIFICATE-----"), end = STR("-----END CERTIFICATE-----");
+    const char *from = rest->n ? memmem(rest->p, rest->n, begin.p, begin.n) : NULL, *stop = rest->p + rest->n;
+    if (!from)
+        return false;
+    const char *inside = from + begin.n, *next = memmem(inside, (size_t)(stop - inside), "-----BEGIN ", 11);
+    const char *limit = next ? next : stop, *last = memmem(inside, (size_t)(limit - inside), end.p, end.n);
+    if (last)
+        limit = last + end.n;
+    *ret = str_n(from, (size_t)(limit - from));
+    *rest = str_n(limit, (size_t)(stop - limit));
+    return true;
+}
+
+/* Whatever can be read is trusted, and the rest passed over: with KubeFed a bundle with one bad block works. */
+static int load_ca(SSL_CTX *ctx, struct str pem, size_t *ret_unreadable, struct error **err)
 {
     if (pem.n == 0) {
         SSL_CTX_set_default_verify_paths(ctx);
         return 0;
     }
-    BIO *bio = bio_of(pem);
     X509_STORE *store = SSL_CTX_get_cert_store(ctx);
-    size_t n = 0;
-    X509 *cert;
-    ERR_clear_error();
-    while ((cert = PEM_read_bio_X509(bio, NULL, NULL, NULL))) {
+    size_t n = 0, bad = 0;
+    for (struct str block; next_block(&pem, &block);) {
+        X509 *cert = read_block(block);
+        if (!cert) {
+            bad++;
+            continue;
+        }
         X509_STORE_add_cert(store, cert);
         X509_free(cert);
         n++;
     }
-    BIO_free(bio);
     ERR_clear_error();
-    /* Whatever is in the bundle is trusted, as in Go, also an intermediate certificate without its root. */
+    /* As in Go, also an intermediate certificate without its root. */
     X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN);
+    *ret_unreadable = bad;
+    if (n == 0 && bad > 0)
+        return error_set(err, -EINVAL, "the CA bundle holds no certificate that can be read: %zu are broken", bad);
     if (n == 0)
         return error_set(err, -EINVAL, "the CA bundle holds no certificate in PEM form");
     return 0;
 }
 
-static int load_chain(SSL_CTX *ctx, struct str pem, struct error **err)
+static int load(SSL_CTX *ctx, const struct tls_client_config *config, size_t *ret_unreadable, struct error **err)
 {
-    BIO *bio = bio_of(pem);
-    X509 *cert = PEM_read_bio_X509(bio, NULL, NULL, NULL);
-    int r = 0;
-    if (!cert || SSL_CTX_use_certificate(ctx, cert) != 1)
-        r = error_set(err, -EINVAL, "the client certificate cannot be used: %s", openssl_reason());
-    X509_free(cert);
-    while (r == 0 && (cert = PEM_read_bio_X509(bio, NULL, NULL, NULL)))
-        SSL_CTX_add0_chain_cert(ctx, cert);
-    BIO_free(bio);
-    ERR_clear_error();
-    return r;
-}
-
-static int refuse_passphrase(char *p, int n, int rw, void *arg)
-{
-    (void)p;
-    (void)n;
-    (void)rw;
-    (void)arg;
-    return -1;
-}
-
-static int load_key(SSL_CTX *ctx, struct str pem, struct error **err)
-{
-    BIO *bio = bio_of(pem);
-    EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, refuse_passphrase, NULL);
-    int r = 0;
-    if (!key)
-        r = error_set(err, -EINVAL, "the client key cannot be read (is it a PEM key without pass phrase?)");
-    else if (SSL_CTX_use_PrivateKey(ctx, key) != 1 || SSL_CTX_check_private_key(ctx) != 1)
-        r = error_set(err, -EINVAL, "the client key does not belong to the client certificate");
-    EVP_PKEY_free(key);
-    BIO_free(bio);
-    ERR_clear_error();
-    return r;
-}
-
-static int load(SSL_CTX *ctx, const struct tls_client_config *config, struct error **err)
-{
-    int r = load_ca(ctx, config->ca_pem, err);
+    int r = load_ca(ctx, config->ca_pem, ret_unreadable, err);
     if (r < 0 || config->cert_pem.n == 0)
         return r;
-    ERR_clear_error();
-    r = load_chain(ctx, config->cert_pem, err);
-    return r < 0 ? r : load_key(ctx, config->key_pem, err);
+    return tls_load_pair(ctx, config->cert_pem, config->key_pem, "client ", err);
 }
 
 /* notBefore + 1 s of the leaf as the time of verification (controllers.md 2.5, ValidityPeriod). */
@@ -136,7 +120,7 @@ int tls_client_new(const struct tls_client_config *config, struct tls_client **r
 {
     SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
     if (!ctx)
-        return error_set(err, -EIO, "cannot set up TLS: %s", openssl_reason());
+        return error_set(err, -EIO, "cannot set up TLS: %s", tls_reason());
     SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
     SSL_CTX_set_mode(ctx,
                      SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
@@ -147,7 +131,8 @@ int tls_client_new(const struct tls_client_config *config, struct tls_client **r
         X509_VERIFY_PARAM_set_time(SSL_CTX_get0_param(ctx), (time_t)config->verify_at);
     if (config->skip & TLS_SKIP_VALIDITY)
         SSL_CTX_set_cert_verify_callback(ctx, verify_at_start_of_validity, NULL);
-    int r = load(ctx, config, err);
+    size_t unreadable = 0;
+    int r = load(ctx, config, &unreadable, err);
     if (r < 0) {
         SSL_CTX_free(ctx);
         return r;
@@ -158,6 +143,7 @@ int tls_client_new(const struct tls_client_config *config, struct tls_client **r
     t->server_name = config->server_name.n ? str_dup(config->server_name) : NULL;
     t->skip = config->skip;
     t->http1_only = config->http1_only;
+    t->unreadable = unreadable;
     *ret = t;
     return 0;
 }
@@ -191,6 +177,11 @@ void tls_client_unref(struct tls_client *t)
     free(t);
 }
 
+size_t tls_client_unreadable(const struct tls_client *t)
+{
+    return t->unreadable;
+}
+
 static int64_t to_seconds(const ASN1_TIME *t)
 {
     struct tm tm;
@@ -199,7 +190,7 @@ static int64_t to_seconds(const ASN1_TIME *t)
 
 int tls_pem_validity(struct str cert_pem, int64_t *ret_not_before, int64_t *ret_not_after, struct error **err)
 {
-    BIO *bio = bio_of(cert_pem);
+    BIO *bio = tls_bio_of(cert_pem);
     X509 *cert = PEM_read_bio_X509(bio, NULL, NULL, NULL);
     BIO_free(bio);
     ERR_clear_error();
@@ -239,7 +230,7 @@ int tls_conn_new(struct tls_client *t, const char *host, int fd, struct tls_conn
     ERR_clear_error();
     SSL *ssl = SSL_new(t->ctx);
     if (!ssl)
-        return error_set(err, -EIO, "cannot set up TLS: %s", openssl_reason());
+        return error_set(err, -EIO, "cannot set up TLS: %s", tls_reason());
     struct tls_conn *c = mem_zalloc(sizeof(*c));
     c->ssl = ssl;
     c->client = tls_client_ref(t);
@@ -260,6 +251,21 @@ int tls_conn_new(struct tls_client *t, const char *host, int fd, struct tls_conn
         SSL_set_fd(ssl, fd);
     }
     SSL_set_connect_state(ssl);
+    *ret = c;
+    return 0;
+}
+
+int tls_conn_accept(struct tls_server *t, int fd, struct tls_conn **ret, struct error **err)
+{
+    ERR_clear_error();
+    SSL *ssl = SSL_new(tls_server_context(t));
+    if (!ssl || SSL_set_fd(ssl, fd) != 1) {
+        SSL_free(ssl);
+        return error_set(err, -EIO, "cannot set up TLS: %s", tls_reason());
+    }
+    SSL_set_accept_state(ssl);
+    struct tls_conn *c = mem_zalloc(sizeof(*c));
+    c->ssl = ssl;
     *ret = c;
     return 0;
 }
@@ -287,14 +293,15 @@ int tls_conn_handshake(struct tls_conn *c, struct error **err)
     c->wants_write = e == SSL_ERROR_WANT_WRITE;
     if (e == SSL_ERROR_WANT_READ || e == SSL_ERROR_WANT_WRITE)
         return -EAGAIN;
-    if (c->refusal.code != X509_V_OK && !(c->client->skip & TLS_SKIP_ALL))
+    if (c->client && c->refusal.code != X509_V_OK && !(c->client->skip & TLS_SKIP_ALL))
         return tls_refusal_error(&c->refusal, c->name, err);
     unsigned long queued = ERR_peek_last_error();
     if (queued == 0)
         return error_set(err, -ECONNRESET, "the connection was closed during the TLS handshake");
-    return error_set(err, -EPROTO, "TLS handshake failed: %s%s", openssl_reason(),
-                     ERR_GET_REASON(queued) == SSL_R_WRONG_VERSION_NUMBER ? " (does the server speak TLS at all?)"
-                                                                          : "");
+    return error_set(err, -EPROTO, "TLS handshake failed: %s%s", tls_reason(),
+                     c->client && ERR_GET_REASON(queued) == SSL_R_WRONG_VERSION_NUMBER
+                         ? " (does the server speak TLS at all?)"
+                         : "");
 }
 
 static ssize_t io_result(struct tls_conn *c, int r)

@@ -26,6 +26,8 @@ struct tls_client_config {
 struct tls_client; /* reference counted */
 /* Errors say which part is wrong (CA, certificate, key, or that key and certificate do not belong together). */
 int tls_client_new(const struct tls_client_config *config, struct tls_client **ret, struct error **err);
+/* How many certificates of the CA bundle are broken. They are passed over; only a bundle without a good one is an error. */
+size_t tls_client_unreadable(const struct tls_client *t);
 /* For the connection to an https proxy in front of `behind` (may be NULL): verified with the system's roots and those that
  * `behind` trusts, whatever checks `behind` skips; no client certificate. */
 int tls_client_for_proxy(const struct tls_client *behind, struct tls_client **ret, struct error **err);

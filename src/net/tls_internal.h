@@ -11,6 +11,9 @@ struct tls_conn;
  * another. alpn: offer h2 and http/1.1. */
 int tls_conn_new(struct tls_client *t, const char *host, int fd, struct tls_conn *outer, bool alpn,
                  struct tls_conn **ret, struct error **err);
+/* The server's side of a connection that was accepted on fd. */
+struct tls_server;
+int tls_conn_accept(struct tls_server *t, int fd, struct tls_conn **ret, struct error **err);
 void tls_conn_free(struct tls_conn *c);
 /* 0: done. -EAGAIN: waits (see tls_conn_wants_write). Otherwise an error that says what is wrong. */
 int tls_conn_handshake(struct tls_conn *c, struct error **err);

@@ -56,6 +56,55 @@ int tls_pem_first_end(struct str pem, int64_t *ret_until, size_t *ret_n, struct 
     return 0;
 }
 
+static X509 *read_one(struct str pem)
+{
+    BIO *bio = pem.n < INT_MAX ? BIO_new_mem_buf(pem.p, (int)pem.n) : NULL;
+    X509 *cert = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+
+    BIO_free(bio);
+    ERR_clear_error();
+    return cert;
+}
+
+static int append(struct buf *out, X509 *cert)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    char *text;
+    int r = -EINVAL;
+
+    if (bio && PEM_write_bio_X509(bio, cert) == 1) {
+        long n = BIO_get_mem_data(bio, &text);
+        r = buf_add(out, text, (size_t)n);
+    }
+    BIO_free(bio);
+    return r < 0 ? -EINVAL : 0;
+}
+
+int tls_pem_next(struct str *rest, struct buf *out, int64_t *ret_until)
+{
+    static const char begin[] = "-----BEGIN CERTIFICATE-----", end[] = "-----END CERTIFICATE-----";
+
+    if (rest->n == 0)
+        return 0;
+    const char *stop = rest->p + rest->n;
+    const char *from = memmem(rest->p, rest->n, begin, strlen(begin));
+    *rest = str_n(stop, 0);
+    if (!from)
+        return 0;
+    const char *to = memmem(from, (size_t)(stop - from), end, strlen(end));
+    if (!to)
+        return -EINVAL;
+    to += strlen(end);
+    *rest = str_n(to, (size_t)(stop - to));
+    X509 *cert = read_one(str_n(from, (size_t)(to - from)));
+    if (!cert)
+        return -EINVAL;
+    int r = append(out, cert);
+    *ret_until = to_seconds(X509_get0_notAfter(cert));
+    X509_free(cert);
+    return r < 0 ? r : 1;
+}
+
 static int verify(X509_STORE_CTX *ctx, X509_STORE *store, x509_list *chain, x509_list *roots, const char *host,
                   int64_t at, struct error **err)
 {

@@ -1,6 +1,7 @@
 /* JSON: parse, write, canonical form, copies, equality and hash must agree with each other. */
 #include "fuzz.h"
 #include "json/canonical.h"
+#include "json/count.h"
 
 static void check_rewrite(yyjson_val *root)
 {
@@ -73,6 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         FUZZ_CHECK(err && !doc);
         return 0;
     }
+    FUZZ_CHECK(json_count_values(str_n((const char *)data, size)) == yyjson_doc_get_val_count(doc));
     check_rewrite(yyjson_doc_get_root(doc));
     check_canonical(yyjson_doc_get_root(doc), 0);
     check_canonical(yyjson_doc_get_root(doc), JSON_CANON_FLOAT64);

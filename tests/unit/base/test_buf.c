@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include "base/buf.h"
+#include "freed.h"
 
 static void test_grows_and_terminates(void **state)
 {
@@ -104,6 +105,36 @@ static void test_urlencode(void **state)
     assert_int_equal(b.n, b.max - 5);
 }
 
+#define NEEDLE "a secret of some length"
+
+static unsigned grow_and_free(struct buf b)
+{
+    freed_watch(NEEDLE);
+    buf_addz(&b, "key: " NEEDLE);
+    while (b.cap < 4096)
+        buf_printf(&b, "and %d more\n", 1);
+    buf_consume(&b, 3);
+    buf_done(&b);
+    assert_null(b.p);
+    return freed_stop();
+}
+
+/* No memory that it had holds it afterwards. */
+static void test_secret(void **state)
+{
+    struct buf b = BUF_SECRET_INIT(100);
+
+    (void)state;
+    assert_int_equal(grow_and_free(BUF_SECRET_INIT(65536)), 0);
+    if (FREED_IS_WATCHED)
+        assert_true(grow_and_free(BUF_INIT(65536)) > 0);
+    buf_done(&b); /* empty, and stays what it is */
+    assert_true(b.secret && b.max == 100);
+    buf_addz(&b, "x");
+    free(buf_take(&b, NULL));
+    assert_true(b.secret && b.max == 100);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -114,6 +145,7 @@ int main(void)
         cmocka_unit_test(test_consume),
         cmocka_unit_test(test_take),
         cmocka_unit_test(test_urlencode),
+        cmocka_unit_test(test_secret),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,7 +23,9 @@ static struct raw_conn *watching;
 static const char *list_body;
 static const char *missing_secret; /* this one does not exist */
 static unsigned n_secrets;
-static struct buf trace; /* "<event> <cluster>;" */
+static bool standby, hold_newest; /* hold_newest: lists past the server's cache are not answered */
+static struct raw_conn *held;     /* such a list */
+static struct buf trace;          /* "<event> <cluster>;" */
 
 static void handle(struct fake_api *a, const struct fake_request *req)
 {
@@ -31,6 +33,8 @@ static void handle(struct fake_api *a, const struct fake_request *req)
     if (strcmp(req->path, CLUSTERS) == 0 && strstr(req->query, "watch=true")) {
         fake_stream_begin(req->conn);
         watching = req->conn;
+    } else if (strcmp(req->path, CLUSTERS) == 0 && hold_newest && !strstr(req->query, "resourceVersion=0")) {
+        held = req->conn;
     } else if (strcmp(req->path, CLUSTERS) == 0) {
         fake_reply(req->conn, 200, NULL, list_body);
     } else if (str_has_prefix(str_of(req->path), STR(SECRETS))) {
@@ -74,6 +78,7 @@ static void start(const char *list, bool plain_http)
     registry = clusters_start(&(struct clusters_config){ .host = host,
                                                          .events = recorder,
                                                          .system_namespace = "sys",
+                                                         .standby = standby,
                                                          .plain_http_default = plain_http,
                                                          .on_synced = on_synced });
     listener = (struct clusters_listener){ .fn = on_cluster };
@@ -90,8 +95,9 @@ static int set_up(void **state)
     api.raw.gone = gone;
     host = new_client(NULL);
     recorder = event_recorder_new(host);
-    watching = NULL;
+    watching = held = NULL;
     missing_secret = NULL;
+    standby = hold_newest = false;
     n_secrets = 0;
     trace = BUF_INIT(BUF_MAX_DEFAULT);
     buf_addz(&trace, "");
@@ -284,11 +290,80 @@ static void connection_follows_the_spec(void **state)
     assert_int_equal(n_secrets, 3);
 }
 
+/* --- leading --- */
+
+/* The caches of a standby may be behind what the leader before it wrote: nothing is done by them before a list of what is stored. */
+static void promotion_waits_for_the_newest(void **state)
+{
+    (void)state;
+    standby = hold_newest = true;
+    start(LIST("1", CLUSTER("c1", "1", "", AT("https://a"), "")), false);
+    WAIT_FOR(find("c1")->client);
+    assert_int_equal(n_secrets, 1);
+    clusters_lead(registry);
+    assert_false(clusters_synced(registry));
+    WAIT_FOR(held);
+    assert_int_equal(n_secrets, 1);
+    fake_reply(held, 200, NULL, LIST("20", CLUSTER("c2", "15", "", AT("https://b"), "")));
+    WAIT_FOR(clusters_synced(registry));
+    WAIT_FOR(find("c2")->client);
+    assert_null(find("c1"));
+}
+
+static unsigned n_events(void)
+{
+    unsigned n = 0;
+
+    for (const char *at = api.log.p; (at = strstr(at, "POST /api/v1/namespaces/sys/events")); at++)
+        n++;
+    return n;
+}
+
+/* What a standby kept to itself is told by a leader: also what is wrong with the specification. */
+static void problems_are_told_by_the_leader(void **state)
+{
+    (void)state;
+    standby = true;
+    missing_secret = "s-c2";
+    start(LIST("1", CLUSTER("c1", "1", "", "", "") "," CLUSTER("c2", "1", "", AT("https://a"), "")), false);
+    WAIT_FOR(find("c1")->problem && find("c2")->problem);
+    _cleanup_free_ char *before = mem_strdup(find("c1")->problem);
+    assert_int_equal(n_events(), 0);
+    clusters_lead(registry);
+    WAIT_FOR(clusters_synced(registry) && n_events() == 2);
+    assert_string_equal(find("c1")->problem, before);
+}
+
+/* The Secret is gone for a moment while its token is in use: that is no malformed cluster, and over when the Secret is back. */
+static void a_problem_of_a_connected_cluster(void **state)
+{
+    (void)state;
+    start(LIST("1", CLUSTER("c1", "1", "", AT("https://a"), "")), false);
+    WAIT_FOR(find("c1")->client);
+    missing_secret = "s-c1";
+    clusters_read_secret(find("c1"));
+    WAIT_FOR(find("c1")->problem);
+    assert_non_null(find("c1")->client);
+    missing_secret = NULL;
+    WAIT_FOR(!find("c1")->problem);
+    assert_non_null(find("c1")->client);
+    assert_int_equal(n_events(), 0);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        T(u21), T(u08), T(q05), T(q06), T(q07), T(q07_as_kubefed), T(connection_follows_the_spec),
+        T(u21),
+        T(u08),
+        T(q05),
+        T(q06),
+        T(q07),
+        T(q07_as_kubefed),
+        T(connection_follows_the_spec),
+        T(promotion_waits_for_the_newest),
+        T(problems_are_told_by_the_leader),
+        T(a_problem_of_a_connected_cluster),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

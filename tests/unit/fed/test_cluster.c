@@ -143,10 +143,11 @@ static void violations(void **state)
           "spec.disabledTLSValidations: Unsupported value: \"x\": supported values: \"*\", \"SubjectName\", "
           "\"ValidityPeriod\"" },
         { "'disabledTLSValidations':['']", "spec.disabledTLSValidations: Required value" },
-        { "'disabledTLSValidations':[1]", "spec.disabledTLSValidations: Required value" },
+        { "'disabledTLSValidations':[1]", "spec.disabledTLSValidations: Invalid value: must be strings" },
         { "'proxyURL':'ftp://x'", "proxy URL scheme must be one of: [http, https, socks5]" },
         { "'proxyURL':'x'", "spec.proxyURL: Invalid value: \"x\": proxy URL scheme must be one of" },
-        { "'proxyURL':'http://\\u0001'", "spec.proxyURL: Invalid value: error parsing the proxy URL" },
+        { "'proxyURL':'http://\\u0001'",
+          "spec.proxyURL: Invalid value: \"http://\\x01\": error parsing the proxy URL" },
         { "'caBundle':'%%%%'", "illegal base64 data at input byte 0" },
     };
     struct fed_cluster *c = NULL;

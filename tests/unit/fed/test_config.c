@@ -229,11 +229,22 @@ static void all_violations(void **state)
     error_free(err);
 }
 
+/* Not 0 of what is positive, and nothing overflows. */
+static void milliseconds(void **state)
+{
+    static const int64_t rows[][2] = { { 1, 1 },       { 999999, 1 },          { 1000000, 1 },
+                                       { 1000001, 2 }, { 20 * SECOND, 20000 }, { INT64_MAX, INT64_MAX / 1000000 + 1 } };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        assert_int_equal(fed_config_ms(rows[i][0]), rows[i][1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults),   cmocka_unit_test(default_object), cmocka_unit_test(given_values),
-        cmocka_unit_test(violations), cmocka_unit_test(all_violations),
+        cmocka_unit_test(violations), cmocka_unit_test(all_violations), cmocka_unit_test(milliseconds),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

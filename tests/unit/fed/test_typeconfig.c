@@ -86,9 +86,9 @@ static void violations(void **state)
                                  "'pluralName':'fs','scope':'Namespaced'}}}"),
                                &c, &err),
         err, "spec.federatedType.group: Invalid value: \"types\": should be a domain with at least one dot");
-    assert_refused(fed_type_config_decode(J("{'metadata':{'name':'deployments.apps'},'spec':{'propagation':'On'," TARGET
-                                            "," FEDERATED ",'statusCollection':''}}"),
-                                          &c, &err),
+    assert_refused(fed_type_config_check(J("{'metadata':{'name':'deployments.apps'},'spec':{'propagation':'On'," TARGET
+                                           "," FEDERATED ",'statusCollection':''}}"),
+                                         &err),
                    err,
                    "[spec.propagation: Unsupported value: \"On\": supported values: \"Enabled\", \"Disabled\", "
                    "spec.statusCollection: Required value]");
@@ -100,6 +100,52 @@ static void violations(void **state)
     assert_refused(fed_type_config_decode(J("{'spec':{'targetType':1}}"), &c, &err), err, "spec.targetType");
     assert_refused(fed_type_config_decode(J("[]"), &c, &err), err, "must be an object");
     assert_refused(fed_type_config_decode(NULL, &c, &err), err, "must be an object");
+}
+
+/* One rule of the webhook is broken; the controller can do without it. */
+static void check_usable(const char *text, bool propagated)
+{
+    _cleanup_(fed_type_config_freep) struct fed_type_config *c = NULL;
+    _cleanup_error_ struct error *err = NULL;
+
+    assert_ok(fed_type_config_decode(J(text), &c, &err), err);
+    assert_int_equal(c->propagation_enabled, propagated);
+    assert_false(c->status_collection || c->has_status_type);
+    assert_string_equal(c->target.kind, "Deployment");
+    assert_true(c->federated.namespaced);
+    assert_int_equal(fed_type_config_check(J(text), &err), -EINVAL);
+}
+
+/* KubeFed's controller runs what no webhook has seen, and so do we. */
+static void usable_against_the_rules(void **state)
+{
+    struct fed_type_config *c = NULL;
+    struct error *err = NULL;
+
+    (void)state;
+    check_usable("{'metadata':{'name':'deployments.apps'},'spec':{'propagation':'Enabled'," TARGET "," FEDERATED
+                 ",'statusCollection':''}}",
+                 true);
+    check_usable("{'metadata':{'name':'mine'},'spec':{'propagation':'Enabled'," TARGET "," FEDERATED "}}", true);
+    check_usable("{'metadata':{'name':'deployments.apps'},'spec':{'propagation':'On'," TARGET "," FEDERATED "}}",
+                 false);
+    check_usable("{'metadata':{'name':'deployments.apps'},'spec':{'propagation':'Enabled'," TARGET "," FEDERATED
+                 ",'statusType':{'kind':'A/B'}}}",
+                 true);
+    check_usable("{'metadata':{'name':'deployments.apps'},'spec':{'propagation':'Enabled'," TARGET
+                 ",'federatedType':{'group':'types.kubefed.io','version':'v1beta1','kind':'FederatedDeployment'}}}",
+                 true);
+    /* Namespaces are found by that name, and by no other. */
+    assert_refused(fed_type_config_decode(J("{'metadata':{'name':'namespaces'},'spec':{'propagation':'Enabled'," TARGET
+                                            "," FEDERATED "}}"),
+                                          &c, &err),
+                   err, "name: Invalid value: \"namespaces\"");
+    assert_refused(
+        fed_type_config_decode(J("{'metadata':{'name':'ours'},'spec':{'propagation':'Enabled'," FEDERATED
+                                 ",'targetType':{'version':'v1','kind':'Namespace','pluralName':'namespaces',"
+                                 "'scope':'Cluster'}}}"),
+                               &c, &err),
+        err, "name: Invalid value: \"ours\"");
 }
 
 static void status(void **state)
@@ -264,6 +310,7 @@ int main(void)
         cmocka_unit_test(defaults),
         cmocka_unit_test(namespaces),
         cmocka_unit_test(violations),
+        cmocka_unit_test(usable_against_the_rules),
         cmocka_unit_test(status),
         cmocka_unit_test(replicas_paths),
         cmocka_unit_test(replicas_paths_of_odd_definitions),

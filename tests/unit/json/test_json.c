@@ -1,6 +1,8 @@
 /* Reading, writing, access, changes, equality. */
 #include "unit.h"
 
+#include "freed.h"
+#include "json/count.h"
 #include "json/json.h"
 
 static yyjson_doc *parse(const char *text)
@@ -302,13 +304,77 @@ static void test_equal_is_fast(void **state)
     check_equal(a.p, b.p, true);
 }
 
+/* As many as the parser makes; of a text that is broken, at least as many as before the place where it is. */
+static void test_count_values(void **state)
+{
+    static const struct {
+        const char *text;
+        size_t n;
+    } rows[] = {
+        { "1", 1 },
+        { " \t\r\n null \n", 1 },
+        { "\"a,b:[{\\\",\\\\\"", 1 },
+        { "[]", 1 },
+        { "[ \n ]", 1 },
+        { "{ }", 1 },
+        { "[[],[[]],{}]", 5 },
+        { "[1,1,1]", 4 },
+        { "{\"a\":1}", 3 },
+        { "{\"a\" : [ 1 , \"]\" ] , \"b\" : {}}", 7 },
+        { "[-1.5e3,true,false,null,\"\"]", 6 },
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        _cleanup_json_ yyjson_doc *doc = parse(rows[i].text);
+
+        assert_int_equal(yyjson_doc_get_val_count(doc), rows[i].n);
+        assert_int_equal(json_count_values(str_of(rows[i].text)), rows[i].n);
+    }
+    assert_int_equal(json_count_values(STR_NULL), 0);
+    assert_int_equal(json_count_values(STR("")), 0);
+    assert_int_equal(json_count_values(STR("\"")), 1);
+    assert_int_equal(json_count_values(STR("\"\\")), 1);
+    assert_int_equal(json_count_values(STR("[1,1,")), 3);
+    assert_int_equal(json_count_values(STR("[[[[")), 4);
+    assert_int_equal(json_count_values(STR("{\"a\":")), 2);
+}
+
+#define NEEDLE "a secret of some length"
+
+static unsigned parse_and_free(const char *text, int (*how)(struct str, yyjson_doc **, struct error **), int expected)
+{
+    _cleanup_json_ yyjson_doc *doc = NULL;
+
+    freed_watch(NEEDLE);
+    assert_int_equal(how(str_of(text), &doc, NULL), expected);
+    json_doc_free(TAKE_PTR(doc));
+    return freed_stop();
+}
+
+/* No memory of a document holds it afterwards, nor of what is none. */
+static void secret_documents(void **state)
+{
+    static const char good[] = "{\"data\":{\"key\":\"" NEEDLE "\",\"n\":[1,2,3]}}";
+    static const char bad[] = "{\"data\":{\"key\":\"" NEEDLE "\",\"n\":[1,2,3]}";
+    _cleanup_json_ yyjson_doc *doc = NULL;
+    (void)state;
+    assert_int_equal(parse_and_free(good, json_parse_secret, 0), 0);
+    assert_int_equal(parse_and_free(bad, json_parse_secret, -EINVAL), 0);
+    if (FREED_IS_WATCHED)
+        assert_true(parse_and_free(good, json_parse, 0) > 0);
+    assert_int_equal(json_parse_secret(str_of(good), &doc, NULL), 0);
+    assert_str(json_path_str(yyjson_doc_get_root(doc), "data.key"), NEEDLE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parse_errors),  cmocka_unit_test(test_depth), cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_access),        cmocka_unit_test(test_write), cmocka_unit_test(test_set_and_remove),
-        cmocka_unit_test(test_ensure_obj),    cmocka_unit_test(test_equal), cmocka_unit_test(test_absent_is_not_null),
-        cmocka_unit_test(test_equal_is_fast),
+        cmocka_unit_test(test_parse_errors),   cmocka_unit_test(test_count_values),
+        cmocka_unit_test(test_depth),          cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_access),         cmocka_unit_test(test_write),
+        cmocka_unit_test(test_set_and_remove), cmocka_unit_test(test_ensure_obj),
+        cmocka_unit_test(test_equal),          cmocka_unit_test(test_absent_is_not_null),
+        cmocka_unit_test(test_equal_is_fast),  cmocka_unit_test(secret_documents),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

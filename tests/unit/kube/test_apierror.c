@@ -96,7 +96,9 @@ static void reasons_without_status(void **state)
                                  *teapot = error_of(418, "", "");
 
     assert_true(error_is_reason(gone, "Gone"));
-    assert_true(error_is_reason(missing, "NotFound"));
+    /* An object that is not there comes with a Status; without one it is the path that nobody knows. */
+    assert_null(missing->reason);
+    assert_int_equal(missing->code, -ENOENT);
     assert_null(teapot->reason);
     assert_int_equal(teapot->code, -EIO);
 }

@@ -1,6 +1,8 @@
 /* The client of an API server: requests, retries, renewal of credentials, deadlines, fairness, cancelling, streams. */
 #include "kube_test.h"
 
+#include "freed.h"
+
 static struct kube_client *client;
 /* Requests that wait for an answer, in order. */
 static struct raw_conn *held[128];
@@ -575,6 +577,10 @@ static void bad_settings(void **state)
     check_config(config_of(NULL), "server URL is missing");
     check_config(config_of("https://x?y"), "invalid server URL");
     check_config(config_of("ftp://x"), "ftp");
+    /* A password that stands where something else is expected is in no message. */
+    check_config(config_of("https://me:pa/ss@x"), "invalid server URL: host, port or user information cannot be read");
+    check_config(config_of("https://me:80/ss@x"), "invalid server URL: host, port or user information cannot be read");
+    check_config(config_of("https://me/ss@x"), "invalid server URL: host, port or user information cannot be read");
     buf_addz(&ca->ca_pem, "no PEM");
     check_config(ca, "CA");
     proxy->proxy_url = mem_strdup("nonsense");
@@ -595,6 +601,53 @@ static void scheme_is_https(void **state)
 
     assert_ok(kube_client_new(config, &(struct kube_client_options){ .loop = loop }, &c, &err), err);
     assert_string_equal(kube_client_server(c), "https://api.example:6443/x");
+    _cleanup_kube_config_ struct kube_config *user = config_of("https://me:s3cret@api.example:6443/x");
+    _cleanup_(kube_client_freep) struct kube_client *d = NULL;
+    assert_ok(kube_client_new(user, &(struct kube_client_options){ .loop = loop }, &d, &err), err);
+    assert_string_equal(kube_client_server(d), "https://api.example:6443/x");
+}
+
+/* --- secrets --- */
+
+#define NEEDLE "a secret of some length"
+
+static void watch_from_now(void *arg, const struct kube_response *resp, const struct error *err)
+{
+    bool *done = arg;
+
+    assert_null(err);
+    assert_non_null(strstr(resp->body.p, NEEDLE));
+    *done = true;
+    freed_watch(NEEDLE);
+}
+
+/* In how many places of those that are freed with a call it is, sent and received, or never sent. */
+static unsigned places(bool secret, bool sent)
+{
+    struct kube_request req = {
+        .method = "PATCH", .path = STR("/x"), .body = STR("{\"key\":\"" NEEDLE "\"}"), .secret = secret
+    };
+    bool done = false;
+    struct kube_call *call = kube_call(client, &req, watch_from_now, &done);
+
+    if (!sent) {
+        freed_watch(NEEDLE);
+        kube_call_cancel(call);
+        return freed_stop();
+    }
+    WAIT_FOR(done);
+    run_for(1);
+    return freed_stop();
+}
+
+static void secret_bodies(void **state)
+{
+    (void)state;
+    for (int sent = 0; sent < 2; sent++) {
+        assert_int_equal(places(true, sent), 0);
+        if (FREED_IS_WATCHED)
+            assert_true(places(false, sent) > 0);
+    }
 }
 
 int main(void)
@@ -622,6 +675,7 @@ int main(void)
         T(streams),
         T(bad_settings),
         T(scheme_is_https),
+        T(secret_bodies),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

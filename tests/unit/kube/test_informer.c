@@ -747,6 +747,49 @@ static void may_only_list(void **state)
     expect_changes("");
 }
 
+/* --- doubted --- */
+
+/* A watch that is behind does not show it: the newest list tells, and until then the cache does not count as complete. */
+static void renewed(void **state)
+{
+    (void)state;
+    start_synced();
+    script(0, NULL);
+    struct raw_conn *old = watching;
+    kube_informer_renew(informer);
+    assert_int_equal(kube_informer_state(informer), KUBE_INFORMER_LISTING);
+    WAIT_FOR(next_list == 2 && watching != old);
+    _cleanup_free_ char *list = last_request();
+    assert_string_equal(list, "GET " PATH "?limit=500"); /* no resourceVersion=0 */
+    assert_int_equal(kube_informer_state(informer), KUBE_INFORMER_LISTING);
+    assert_non_null(kube_informer_get(informer, STR("ns/a")));
+    /* Again, while the list is under way; what differs is told, and nothing else. */
+    script(200, LIST("20", OBJECT("ns", "a", "ua", "5") "," OBJECT("ns", "c", "uc", "15")));
+    kube_informer_renew(informer);
+    WAIT_FOR(watching);
+    expect_changes("+ns/c@15 -ns/b@6 ");
+    assert_string_equal(states.p, "synced listing synced ");
+    _cleanup_free_ char *watch = last_request();
+    assert_true(str_has_suffix(str_of(watch), STR("&resourceVersion=20")));
+}
+
+/* A server that cannot answer from its storage is asked until it can, and never for what it has cached. */
+static void renewal_that_fails(void **state)
+{
+    (void)state;
+    start_synced();
+    script(500, "InternalError");
+    script(200, LIST("20", OBJECT("ns", "b", "ub", "6")));
+    kube_informer_renew(informer);
+    WAIT_FOR(kube_informer_state(informer) == KUBE_INFORMER_FAILING);
+    assert_null(strstr(changes.p, "-"));
+    kube_informer_kick(informer);
+    WAIT_FOR(kube_informer_state(informer) == KUBE_INFORMER_SYNCED);
+    expect_changes("-ns/a@5 ");
+    const char *first = strstr(api.log.p, "resourceVersion=0");
+    assert_null(strstr(first + 1, "resourceVersion=0"));
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -784,6 +827,8 @@ int main(void)
         T(may_not_vanish),
         T(fails_otherwise),
         T(may_only_list),
+        T(renewed),
+        T(renewal_that_fails),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,10 +8,13 @@
 
 #define CONFIGMAP "/api/v1/namespaces/sysns/configmaps"
 #define LEASE "/apis/coordination.k8s.io/v1/namespaces/sysns/leases"
+#define EVENTS "/api/v1/namespaces/sysns/events"
 #define ANNOTATION "control-plane.alpha.kubernetes.io/leader"
 
 static char *stored; /* the lock object as JSON, NULL: none */
 static unsigned version, writes;
+static struct event_recorder *events;
+static struct buf told; /* bodies of the events written */
 static enum { WORKS, FAILS, HANGS, CONFLICTS } mode;
 
 static struct kube_client *client;
@@ -48,6 +51,11 @@ static void handle(struct fake_api *a, const struct fake_request *req)
     bool get = strcmp(req->method, "GET") == 0, post = strcmp(req->method, "POST") == 0;
 
     (void)a;
+    if (strcmp(req->path, EVENTS) == 0) {
+        buf_adds(&told, str_of(req->body));
+        fake_reply(req->conn, 201, NULL, "{}");
+        return;
+    }
     if (mode == HANGS)
         return;
     if (mode == FAILS) {
@@ -94,6 +102,8 @@ static int tear_down(void **state)
     (void)state;
     if (lease)
         lease_stop(lease, NULL, NULL);
+    event_recorder_free(TAKE_PTR(events));
+    buf_done(&told);
     kube_client_free(client);
     fake_api_stop(&api);
     loop_free(loop);
@@ -122,6 +132,8 @@ static void on_new_leader(void *arg, struct str identity)
 static void start(const char *resource, int64_t duration_ms, int64_t deadline_ms, int64_t retry_ms)
 {
     lease = lease_start(&(struct lease_config){ .client = client,
+                                                .events = events,
+                                                .component = "manager",
                                                 .resource = resource,
                                                 .ns = "sysns",
                                                 .name = "lock",
@@ -147,16 +159,21 @@ static yyjson_doc *record(void)
 }
 
 /* The lock as another process left it. */
-static void store_record(const char *holder, int transitions, const char *renewed)
+static void store_record_for(int64_t duration_s, const char *holder, int64_t transitions, const char *renewed)
 {
     free(stored);
     stored = mem_printf(
         "{\"kind\":\"ConfigMap\",\"data\":{\"keep\":\"this\"},\"metadata\":{\"name\":\"lock\",\"annotations\":"
         "{\"other\":\"x\",\"" ANNOTATION "\":\"{\\\"holderIdentity\\\":\\\"%s\\\","
-        "\\\"leaseDurationSeconds\\\":15,\\\"acquireTime\\\":\\\"2020-01-01T00:00:00Z\\\","
-        "\\\"renewTime\\\":\\\"%s\\\",\\\"leaderTransitions\\\":%d}\"}}}",
-        holder, renewed, transitions);
+        "\\\"leaseDurationSeconds\\\":%lld,\\\"acquireTime\\\":\\\"2020-01-01T00:00:00Z\\\","
+        "\\\"renewTime\\\":\\\"%s\\\",\\\"leaderTransitions\\\":%lld}\"}}}",
+        holder, (long long)duration_s, renewed, (long long)transitions);
     version++;
+}
+
+static void store_record(const char *holder, int64_t transitions, const char *renewed)
+{
+    store_record_for(15, holder, transitions, renewed);
 }
 
 static void creates_the_lock(void **state)
@@ -197,25 +214,37 @@ static void renews(void **state)
     assert_str(json_path_str(yyjson_doc_get_root(object), "metadata.annotations.other"), "x");
 }
 
-/* A record counts for its duration from the moment that it was seen to change, whatever times are in it. */
+/* A record counts for its duration from the moment that it was seen to change, whatever times are in it: for as long as it says, not
+ * only for our own shorter one. */
 static void takes_over(void **state)
 {
     (void)state;
     uint64_t begin = time_mono_ms();
 
-    store_record("other", 4, "2020-01-01T00:00:00Z");
+    store_record_for(1, "other", 4, "2020-01-01T00:00:00Z");
     start("configmaps", 150, 100, 10);
     WAIT_FOR(strcmp(leader, "other") == 0);
     while (time_mono_ms() - begin < 80)
         turn();
-    store_record("other", 4, "2020-01-01T00:01:00Z"); /* it lives */
+    store_record_for(1, "other", 4, "2020-01-01T00:01:00Z"); /* it lives */
     begin = time_mono_ms();
     WAIT_FOR(started);
-    assert_true(time_mono_ms() - begin >= 149);
+    assert_true(time_mono_ms() - begin >= 999);
     _cleanup_json_ yyjson_doc *doc = record();
     assert_int_equal(json_path_i64(yyjson_doc_get_root(doc), "leaderTransitions", -1), 5);
     assert_false(str_eqc(json_path_str(yyjson_doc_get_root(doc), "acquireTime"), "2020-01-01T00:00:00Z"));
     assert_string_equal(leader, "host_me");
+}
+
+/* And for ours when that is the longer one. */
+static void takes_over_after_our_duration(void **state)
+{
+    (void)state;
+    store_record_for(0, "other", 4, "2020-01-01T00:00:00Z");
+    uint64_t begin = time_mono_ms();
+    start("configmaps", 150, 100, 10);
+    WAIT_FOR(started);
+    assert_true(time_mono_ms() - begin >= 149);
 }
 
 /* A lock that was released is free at once. */
@@ -228,6 +257,17 @@ static void takes_released_lock(void **state)
     assert_int_equal(api.n_requests, 2);
     _cleanup_json_ yyjson_doc *doc = record();
     assert_int_equal(json_path_i64(yyjson_doc_get_root(doc), "leaderTransitions", -1), 5);
+}
+
+/* Somebody else's count is no reason to overflow. */
+static void count_of_transitions_is_bounded(void **state)
+{
+    (void)state;
+    store_record("", INT64_MAX, "2020-01-01T00:00:00Z");
+    start("configmaps", 15000, 10000, 1000);
+    WAIT_FOR(started);
+    _cleanup_json_ yyjson_doc *doc = record();
+    assert_int_equal(json_path_i64(yyjson_doc_get_root(doc), "leaderTransitions", -1), 1);
 }
 
 static void object_without_record(void **state)
@@ -349,6 +389,40 @@ static void leases(void **state)
     assert_null(json_path(root, "metadata.annotations"));
 }
 
+static bool was_told(const char *text)
+{
+    return told.n && strstr(told.p, text);
+}
+
+/* 1.4: events on the lock object. */
+static void events_of_leadership(void **state)
+{
+    (void)state;
+    events = event_recorder_new(client);
+    told = BUF_INIT(1 << 16);
+    stored = mem_strdup("{\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"lock\",\"uid\":\"u-1\"}}");
+    start("configmaps", 15000, 10000, 1000);
+    WAIT_FOR(was_told("\"host_me became leader\""));
+    assert_true(was_told("\"involvedObject\":{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"name\":\"lock\","
+                         "\"namespace\":\"sysns\",\"uid\":\"u-1\",\"resourceVersion\":\"8\"}"));
+    assert_true(was_told("\"type\":\"Normal\",\"reason\":\"LeaderElection\",\"source\":{\"component\":\"manager\"}"));
+    lease_stop(TAKE_PTR(lease), on_released, NULL);
+    WAIT_FOR(released && was_told("\"host_me stopped leading\""));
+}
+
+static void losing_is_told(void **state)
+{
+    (void)state;
+    events = event_recorder_new(client);
+    told = BUF_INIT(1 << 16);
+    start("endpoints", 15000, 10000, 10);
+    WAIT_FOR(started);
+    store_record("other", 1, "2030-01-01T00:00:00Z");
+    WAIT_FOR(was_told("\"host_me stopped leading\""));
+    assert_true(was_told("\"kind\":\"Endpoints\""));
+    assert_int_equal(stopped, 1);
+}
+
 static void endpoints(void **state)
 {
     (void)state;
@@ -365,7 +439,9 @@ int main(void)
         T(creates_the_lock),
         T(renews),
         T(takes_over),
+        T(takes_over_after_our_duration),
         T(takes_released_lock),
+        T(count_of_transitions_is_bounded),
         T(object_without_record),
         T(conflict_is_tried_again),
         T(lost_when_renewal_fails),
@@ -377,6 +453,8 @@ int main(void)
         T(stop_without_lock),
         T(leases),
         T(endpoints),
+        T(events_of_leadership),
+        T(losing_is_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

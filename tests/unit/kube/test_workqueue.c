@@ -286,6 +286,77 @@ static void freed_early(void **state)
     assert_string_equal(trace, "x");
 }
 
+static struct workqueue_stats stats(void)
+{
+    struct workqueue_stats s;
+
+    workqueue_get_stats(queue, &s);
+    return s;
+}
+
+/* As client-go counts: a key that waits already is no new add, one that is added while it is processed is, once. */
+static void counts_are_exact(void **state)
+{
+    (void)state;
+    hold = true;
+    workqueue_add(queue, STR("a"));
+    workqueue_add(queue, STR("a"));
+    workqueue_add(queue, STR("b"));
+    assert_int_equal(stats().adds, 2);
+    assert_int_equal(stats().depth, 2);
+    run_until_runs(2);
+    workqueue_add(queue, STR("a"));
+    workqueue_add(queue, STR("a"));
+    assert_int_equal(stats().adds, 3);
+    assert_int_equal(stats().depth, 1);
+    workqueue_add_backoff(queue, STR("b"));
+    assert_int_equal(stats().retries, 1);
+    assert_int_equal(stats().retrying, 1);
+    workqueue_done(queue, STR("a"));
+    workqueue_done(queue, STR("b"));
+    run_until_runs(3);
+    workqueue_done(queue, STR("a"));
+    assert_int_equal(stats().adds, 3);
+    assert_int_equal(stats().depth, 0);
+    struct workqueue_stats s = stats();
+    assert_int_equal(histogram_count(&s.queue), 3);
+    assert_int_equal(histogram_count(&s.work), 3);
+    workqueue_add(queue, STR("b")); /* it waits no longer */
+    assert_int_equal(stats().retrying, 0);
+    assert_int_equal(stats().adds, 4);
+    run_until_runs(4);
+    workqueue_done(queue, STR("b"));
+}
+
+static void durations_are_real(void **state)
+{
+    (void)state;
+    struct histogram reconcile = HISTOGRAM_INIT(&histogram_kubefed);
+    uint64_t began = time_mono_ns();
+
+    workqueue_free(queue);
+    queue = workqueue_new(&(struct workqueue_config){
+        .loop = loop, .max_active = 1, .process = process, .reconcile = &reconcile, .controller = "test" });
+    hold = true;
+    workqueue_add(queue, STR("a"));
+    run_until_runs(1);
+    workqueue_add(queue, STR("b"));
+    run_for(12);
+    struct workqueue_stats s = stats();
+    assert_true(s.longest_ns >= 10000000);
+    assert_int_equal(s.unfinished_ns, s.longest_ns);
+    workqueue_done(queue, STR("a"));
+    assert_int_equal(stats().longest_ns, 0);
+    run_until_runs(2);
+    workqueue_done(queue, STR("b"));
+    uint64_t all = time_mono_ns() - began;
+    s = stats();
+    assert_true(s.work.sum_ns >= 12000000 && s.work.sum_ns <= all);
+    assert_true(s.queue.sum_ns >= 12000000 && s.queue.sum_ns <= 2 * all);
+    assert_int_equal(histogram_count(&reconcile), 2);
+    assert_int_equal(reconcile.sum_ns, s.work.sum_ns);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -304,6 +375,8 @@ int main(void)
         T(retry_from_processing),
         T(many_keys),
         T(freed_early),
+        T(counts_are_exact),
+        T(durations_are_real),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

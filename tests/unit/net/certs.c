@@ -95,7 +95,7 @@ static void answer(SSL *ssl)
 
 static void *serve(void *arg)
 {
-    struct tls_server *s = arg;
+    struct cert_server *s = arg;
     int fd;
 
     while ((fd = accept(s->fd, NULL, NULL)) >= 0) {
@@ -114,13 +114,13 @@ static void *serve(void *arg)
     return NULL;
 }
 
-void tls_server_start(struct tls_server *s, const struct cert *cert, const struct cert *chain,
-                      const struct cert *client_ca)
+void cert_server_start(struct cert_server *s, const struct cert *cert, const struct cert *chain,
+                       const struct cert *client_ca)
 {
     struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
     socklen_t len = sizeof(a);
 
-    *s = (struct tls_server){ .ctx = SSL_CTX_new(TLS_server_method()), .fd = socket(AF_INET, SOCK_STREAM, 0) };
+    *s = (struct cert_server){ .ctx = SSL_CTX_new(TLS_server_method()), .fd = socket(AF_INET, SOCK_STREAM, 0) };
     MUST(SSL_CTX_use_certificate(s->ctx, cert->x) == 1 && SSL_CTX_use_PrivateKey(s->ctx, cert->key) == 1);
     if (chain)
         MUST(SSL_CTX_add1_chain_cert(s->ctx, chain->x) == 1);
@@ -134,7 +134,7 @@ void tls_server_start(struct tls_server *s, const struct cert *cert, const struc
     MUST(pthread_create(&s->thread, NULL, serve, s) == 0);
 }
 
-void tls_server_stop(struct tls_server *s)
+void cert_server_stop(struct cert_server *s)
 {
     shutdown(s->fd, SHUT_RDWR); /* ends the accept */
     pthread_join(s->thread, NULL);

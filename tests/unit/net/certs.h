@@ -23,7 +23,7 @@ struct cert cert_make(const struct cert_spec *spec);
 void cert_done(struct cert *c);
 
 /* Answers every request with the common name of the client's certificate, or "nobody", and closes. A thread of its own. */
-struct tls_server {
+struct cert_server {
     SSL_CTX *ctx;
     pthread_t thread;
     int fd;
@@ -31,8 +31,8 @@ struct tls_server {
     char *sni; /* of the last client, "" when it sent none */
 };
 /* chain: a further certificate that is sent along, or NULL. client_ca: asks for client certificates, or NULL. */
-void tls_server_start(struct tls_server *s, const struct cert *cert, const struct cert *chain,
-                      const struct cert *client_ca);
-void tls_server_stop(struct tls_server *s);
+void cert_server_start(struct cert_server *s, const struct cert *cert, const struct cert *chain,
+                       const struct cert *client_ca);
+void cert_server_stop(struct cert_server *s);
 
 #endif

@@ -305,7 +305,7 @@ static void answer_in_pieces(SSL *inner, BIO *buffer)
 /* An https proxy and the server behind it in one, for one connection. */
 static void *serve_tls_in_tls(void *arg)
 {
-    struct tls_server *s = arg;
+    struct cert_server *s = arg;
     int fd = accept(s->fd, NULL, NULL);
     SSL *outer = SSL_new(s->ctx), *inner = SSL_new(s->ctx);
     BIO *buffer = BIO_new(BIO_f_buffer()), *below = BIO_new(BIO_f_ssl());
@@ -329,12 +329,12 @@ static void *serve_tls_in_tls(void *arg)
     return NULL;
 }
 
-static void start_tls_in_tls(struct tls_server *s)
+static void start_tls_in_tls(struct cert_server *s)
 {
     struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
     socklen_t len = sizeof(a);
 
-    *s = (struct tls_server){ .ctx = SSL_CTX_new(TLS_server_method()), .fd = socket(AF_INET, SOCK_STREAM, 0) };
+    *s = (struct cert_server){ .ctx = SSL_CTX_new(TLS_server_method()), .fd = socket(AF_INET, SOCK_STREAM, 0) };
     SSL_CTX_use_certificate(s->ctx, leaf.x);
     SSL_CTX_use_PrivateKey(s->ctx, leaf.key);
     assert_int_equal(bind(s->fd, (struct sockaddr *)&a, len), 0);
@@ -364,7 +364,7 @@ static struct http_client *client_through_tls(uint16_t port)
 static void many_inner_records_in_one_outer_record(void **state)
 {
     (void)state;
-    struct tls_server s;
+    struct cert_server s;
     struct http_client *c;
     _cleanup_result_ struct result x = { 0 };
 
@@ -376,7 +376,7 @@ static void many_inner_records_in_one_outer_record(void **state)
     assert_int_equal(x.streamed.n, PIECES);
     http_client_free(c);
     run_for(1);
-    tls_server_stop(&s);
+    cert_server_stop(&s);
 }
 
 int main(void)

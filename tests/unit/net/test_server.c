@@ -200,6 +200,9 @@ static void addresses(void **state)
     assert_non_null(strstr(err->msg, taken));
     assert_int_equal(http_server_new(loop, STR("127.0.0.1"), 10, handler, NULL, &s, &err), -EINVAL);
     assert_int_equal(http_server_new(loop, STR("127.0.0.1:port"), 10, handler, NULL, &s, &err), -EINVAL);
+    assert_int_equal(http_server_new(loop, STR("127.0.0.1:65536"), 10, handler, NULL, &s, &err), -EINVAL);
+    assert_int_equal(http_server_new(loop, STR("127.0.0.1:"), 10, handler, NULL, &s, &err), -EINVAL);
+    assert_int_equal(http_server_new(loop, STR("127.0.0.1:-1"), 10, handler, NULL, &s, &err), -EINVAL);
     assert_int_equal(http_server_new(loop, STR(":0"), 10, handler, NULL, &s, &err), 0);
     assert_int_not_equal(http_server_port(s), 0);
     http_server_free(s);

@@ -57,12 +57,12 @@ static void request(uint16_t port, const char *host, const struct tls_client_con
 /* A request to a server with this certificate. */
 static struct result try_cert(const struct cert *cert, const struct tls_client_config *config)
 {
-    struct tls_server s;
+    struct cert_server s;
     struct result x = { 0 };
 
-    tls_server_start(&s, cert, NULL, NULL);
+    cert_server_start(&s, cert, NULL, NULL);
     request(s.port, "127.0.0.1", config, &x);
-    tls_server_stop(&s);
+    cert_server_stop(&s);
     return x;
 }
 
@@ -133,12 +133,12 @@ static void chains(void **state)
 {
     (void)state;
     _cleanup_result_ struct result sent = { 0 };
-    struct tls_server s;
+    struct cert_server s;
 
-    tls_server_start(&s, &below_intermediate, &intermediate, NULL);
+    cert_server_start(&s, &below_intermediate, &intermediate, NULL);
     request(s.port, "127.0.0.1", CONFIG(.skip = 0), &sent);
     assert_int_equal(sent.code, 0);
-    tls_server_stop(&s);
+    cert_server_stop(&s);
     /* A bundle may hold the intermediate alone, or several authorities. */
     accept_cert(&below_intermediate, &(struct tls_client_config){ .ca_pem = str_of(intermediate.pem) });
     _cleanup_free_ char *both = mem_printf("%s%s", other_ca.pem, ca.pem);
@@ -152,14 +152,14 @@ static void expired_issuer(void **state)
         &(struct cert_spec){ .cn = "old-middle", .from_s = -3000, .until_s = -1000, .issuer = &ca, .is_ca = true });
     struct cert below = cert_make(&(struct cert_spec){ .cn = "below-old", .names = "IP:127.0.0.1", .issuer = &old_ca });
     _cleanup_result_ struct result x = { 0 };
-    struct tls_server s;
+    struct cert_server s;
 
-    tls_server_start(&s, &below, &old_ca, NULL);
+    cert_server_start(&s, &below, &old_ca, NULL);
     request(s.port, "127.0.0.1", CONFIG(.skip = 0), &x);
     assert_int_equal(x.code, -EKEYREJECTED);
     assert_non_null(strstr(x.msg, "below-old"));
     assert_non_null(strstr(x.msg, "its issuer \"/CN=old-middle\" has expired"));
-    tls_server_stop(&s);
+    cert_server_stop(&s);
     cert_done(&old_ca);
     cert_done(&below);
 }
@@ -208,31 +208,31 @@ static void unprintable_names(void **state)
 static void server_name_indication(void **state)
 {
     (void)state;
-    struct tls_server s;
+    struct cert_server s;
     _cleanup_result_ struct result by_name = { 0 }, by_address = { 0 };
 
-    tls_server_start(&s, &leaf, NULL, NULL);
+    cert_server_start(&s, &leaf, NULL, NULL);
     request(s.port, "127.0.0.1", CONFIG(.server_name = STR("localhost")), &by_name);
     assert_int_equal(by_name.code, 0);
     assert_string_equal(s.sni, "localhost");
     request(s.port, "127.0.0.1", CONFIG(.skip = 0), &by_address); /* addresses must not be sent (RFC 6066) */
     assert_string_equal(s.sni, "");
-    tls_server_stop(&s);
+    cert_server_stop(&s);
 }
 
 static void client_certificate(void **state)
 {
     (void)state;
-    struct tls_server s;
+    struct cert_server s;
     _cleanup_result_ struct result with = { 0 }, without = { 0 };
 
-    tls_server_start(&s, &leaf, NULL, &other_ca);
+    cert_server_start(&s, &leaf, NULL, &other_ca);
     request(s.port, "127.0.0.1", CONFIG(.cert_pem = str_of(client.pem), .key_pem = str_of(client.key_pem)), &with);
     assert_int_equal(with.code, 0);
     assert_string_equal(with.body, "the-client");
     request(s.port, "127.0.0.1", CONFIG(.skip = 0), &without);
     assert_string_equal(without.body, "nobody");
-    tls_server_stop(&s);
+    cert_server_stop(&s);
 }
 
 static void check_setting(const struct tls_client_config *config, const char *text)
@@ -243,6 +243,35 @@ static void check_setting(const struct tls_client_config *config, const char *te
     assert_int_equal(tls_client_new(config, &tls, &err), -EINVAL);
     if (!strstr(err->msg, text))
         fail_msg("\"%s\" lacks \"%s\"", err->msg, text);
+}
+
+/* As in Go: what cannot be read hides nothing that can. */
+static void broken_blocks(void **state)
+{
+    static const char *const broken[] = {
+        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        "-----BEGIN CERTIFICATE-----\n%%%%\n-----END CERTIFICATE-----\n",
+        "-----BEGIN CERTIFICATE-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nAAAA\n-----END CERTIFICATE-----\n",
+        "-----BEGIN CERTIFICATE-----\nAAAA\n",
+        "-----BEGIN CERTIFICATE-----",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(broken); i++) {
+        _cleanup_free_ char *first = mem_printf("%s%s", broken[i], ca.pem),
+                            *between = mem_printf("%s%s%s", other_ca.pem, broken[i], ca.pem);
+        struct tls_client_config config = { .ca_pem = str_of(between) };
+        _cleanup_error_ struct error *err = NULL;
+        struct tls_client *tls = NULL;
+
+        accept_cert(&leaf, &(struct tls_client_config){ .ca_pem = str_of(first) });
+        accept_cert(&leaf, &config);
+        assert_ok(tls_client_new(&config, &tls, &err), err);
+        assert_int_equal(tls_client_unreadable(tls), 1);
+        tls_client_unref(tls);
+        check_setting(&(struct tls_client_config){ .ca_pem = str_of(broken[i]) },
+                      "holds no certificate that can be read");
+    }
 }
 
 static void bad_settings(void **state)
@@ -316,6 +345,7 @@ int main(void)
         T(unprintable_names),
         T(server_name_indication),
         T(client_certificate),
+        T(broken_blocks),
         T(bad_settings),
         T(validity),
         T(no_tls_server),

@@ -101,9 +101,69 @@ static void chains(void **state)
     }
 }
 
+/* --- one after the other --- */
+
+/* What is found in a text: "c" for a certificate, "x" for what should be one. */
+static void check_pieces(const char *text, const char *expected, const char *first_pem)
+{
+    struct str rest = str_of(text);
+    _cleanup_buf_ struct buf found = BUF_INIT((size_t)100), pem = BUF_INIT((size_t)1 << 20);
+    int64_t until = 0;
+    int r;
+
+    while ((r = tls_pem_next(&rest, &pem, &until)) != 0) {
+        if (r == 1 && found.n == 0) {
+            assert_string_equal(pem.p, first_pem);
+            assert_in_range(until, now + 100 * HOUR - 60, now + 100 * HOUR + 60);
+        }
+        buf_addc(&found, r == 1 ? 'c' : 'x');
+    }
+    buf_addz(&found, "");
+    if (strcmp(found.p ? found.p : "", expected) != 0)
+        fail_msg("%s: got %s", text, found.p);
+    assert_int_equal(rest.n, 0);
+    assert_int_equal(tls_pem_next(&rest, &pem, &until), 0); /* and stays at its end */
+}
+
+static void pieces(void **state)
+{
+    static const char begin[] = "-----BEGIN CERTIFICATE-----\n", end[] = "-----END CERTIFICATE-----\n";
+    _cleanup_free_ char *two = mem_printf("a\n%sb%s%s\n", root.pem, leaf.pem, end);
+    _cleanup_free_ char *bad = mem_printf("%sAAAA\n%s%s%s", begin, end, root.pem, begin);
+    _cleanup_free_ char *inside = mem_printf("%s%s%s", begin, root.pem, leaf.pem);
+    _cleanup_free_ char *crlf = mem_alloc(2 * strlen(root.pem) + 1);
+    char *p = crlf;
+    (void)state;
+    for (const char *q = root.pem; *q; q++) {
+        if (*q == '\n')
+            *p++ = '\r';
+        *p++ = *q;
+    }
+    *p = '\0';
+    check_pieces("", "", NULL);
+    check_pieces("nothing", "", NULL);
+    check_pieces(root.pem, "c", root.pem);
+    check_pieces(crlf, "c", root.pem); /* the same for the same certificate */
+    check_pieces(two, "cc", root.pem);
+    check_pieces(bad, "xcx", NULL);
+    check_pieces(inside, "xc", NULL);
+    /* Without a line end after it, and not a byte further than the text goes. */
+    _cleanup_free_ char *exact = mem_alloc(strlen(root.pem) - 1);
+    mempcpy(exact, root.pem, strlen(root.pem) - 1);
+    struct str rest = str_n(exact, strlen(root.pem) - 1);
+    _cleanup_buf_ struct buf pem = BUF_INIT((size_t)1 << 20), small = BUF_INIT((size_t)10);
+    int64_t until;
+    assert_int_equal(tls_pem_next(&rest, &pem, &until), 1);
+    assert_string_equal(pem.p, root.pem);
+    rest = str_of(root.pem);
+    assert_int_equal(tls_pem_next(&rest, &small, &until), -EINVAL); /* no room */
+    rest = STR_NULL;
+    assert_int_equal(tls_pem_next(&rest, &pem, &until), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(first_end), cmocka_unit_test(nothing_readable),
-                                        cmocka_unit_test(chains) };
+                                        cmocka_unit_test(chains), cmocka_unit_test(pieces) };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

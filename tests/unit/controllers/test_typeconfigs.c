@@ -1,0 +1,173 @@
+/* FederatedTypeConfigs that no webhook has judged, against a fake host: what can be run is, what cannot is told, and none is kept
+ * from going (controllers.md 3). */
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "controllers/manager.h"
+#include "kube/kube_test.h"
+
+#define FTCS "/apis/core.kubefed.io/v1beta1/namespaces/sys/federatedtypeconfigs"
+#define TARGET(kind, plural)                                                                                           \
+    "\"targetType\":{\"version\":\"v1\",\"kind\":\"" kind "\",\"pluralName\":\"" plural "\",\"scope\":\"Namespaced\"}"
+#define FEDERATED                                                                                                      \
+    "\"federatedType\":{\"group\":\"types.kubefed.io\",\"version\":\"v1beta1\",\"kind\":\"FederatedConfigMap\","       \
+    "\"pluralName\":\"federatedconfigmaps\",\"scope\":\"Namespaced\"}"
+#define FTC(name, meta, spec)                                                                                           \
+    "{\"apiVersion\":\"core.kubefed.io/v1beta1\",\"kind\":\"FederatedTypeConfig\",\"metadata\":{\"namespace\":\"sys\"," \
+    "\"name\":\"" name "\",\"uid\":\"u-" name "\",\"resourceVersion\":\"5\",\"generation\":2," meta                     \
+    "\"finalizers\":[\"core.kubefed.io/federated-type-config\"]},\"spec\":{" spec "},\"status\":{"                      \
+    "\"observedGeneration\":1,\"propagationController\":\"Running\",\"statusController\":\"NotRunning\"}}"
+#define DELETED "\"deletionTimestamp\":\"2024-01-01T00:00:00Z\","
+#define NAMESPACES                                                                                                     \
+    FTC("namespaces", "",                                                                                              \
+        "\"propagation\":\"Enabled\",\"targetType\":{\"version\":\"v1\",\"kind\":\"Namespace\",\"pluralName\":"        \
+        "\"namespaces\",\"scope\":\"Cluster\"},\"federatedType\":{\"group\":\"types.kubefed.io\",\"version\":"         \
+        "\"v1beta1\",\"kind\":\"FederatedNamespace\",\"pluralName\":\"federatednamespaces\",\"scope\":\"Namespaced\"}")
+#define BAD_NAMESPACES                                                                                                 \
+    FTC("namespaces", "", "\"propagation\":\"Enabled\"," TARGET("ConfigMap", "configmaps") "," FEDERATED)
+#define ENABLED "\"propagation\":\"Enabled\","
+
+static struct kube_client *host;
+static struct manager *manager;
+static struct fed_config *config;
+static const char *items;
+static struct buf writes; /* "PATCH path body;" */
+
+static void handle(struct fake_api *a, const struct fake_request *req)
+{
+    (void)a;
+    if (strcmp(req->method, "PATCH") == 0) {
+        buf_printf(&writes, "%s %s;", req->path, req->body);
+        fake_reply(req->conn, 200, NULL, "{}");
+    } else if (strcmp(req->method, "POST") == 0) {
+        if (strstr(req->path, "/events"))
+            buf_printf(&writes, "event %s;", req->body);
+        fake_reply(req->conn, 201, NULL, "{}");
+    } else if (strstr(req->query, "watch=true")) {
+        fake_stream_begin(req->conn);
+    } else {
+        _cleanup_free_ char *list = mem_printf("{\"metadata\":{\"resourceVersion\":\"9\"},\"items\":[%s]}",
+                                               strcmp(req->path, FTCS) == 0 ? items : "");
+        fake_reply(req->conn, 200, NULL, list);
+    }
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    _cleanup_json_mut_ yyjson_mut_doc *made = fed_config_default_object("sys", "Cluster");
+    _cleanup_json_ yyjson_doc *doc = json_freeze(made);
+    if (loop_new(&loop, NULL) < 0 || fed_config_decode(yyjson_doc_get_root(doc), &config, NULL) < 0)
+        return -1;
+    fake_api_start(&api, loop, handle);
+    host = new_client(NULL);
+    manager = NULL;
+    writes = BUF_INIT(BUF_MAX_DEFAULT);
+    buf_addz(&writes, "");
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    manager_free(manager);
+    kube_client_free(host);
+    fed_config_free(config);
+    config = NULL;
+    fake_api_stop(&api);
+    loop_free(loop);
+    buf_done(&writes);
+    return 0;
+}
+
+static void lead(const char *list)
+{
+    items = list;
+    manager = manager_start(host, config, &fed_behavior_default, "sys");
+    manager_lead(manager);
+}
+
+static bool wrote(const char *name, const char *sub, const char *words)
+{
+    _cleanup_free_ char *start = mem_printf(FTCS "/%s%s {", name, sub);
+    const char *at = strstr(writes.p, start), *end = at ? strchr(at, ';') : NULL;
+
+    return end && memmem(at, (size_t)(end - at), words, strlen(words));
+}
+
+#define RUNS "\"observedGeneration\":2,\"propagationController\":\"Running\""
+#define RUNS_NOT "\"observedGeneration\":2,\"propagationController\":\"NotRunning\""
+
+/* Another name than the webhook wants, and an empty statusCollection: KubeFed propagates both. */
+static void runs_what_can_be_run(void **state)
+{
+    (void)state;
+    lead(NAMESPACES "," FTC("my-cms", "", ENABLED TARGET("ConfigMap", "configmaps") "," FEDERATED) "," FTC(
+        "configmaps", "", ENABLED "\"statusCollection\":\"\"," TARGET("ConfigMap", "configmaps") "," FEDERATED));
+    WAIT_FOR(wrote("my-cms", "/status", "observedGeneration") && wrote("configmaps", "/status", "observedGeneration"));
+    assert_true(wrote("my-cms", "/status", RUNS));
+    assert_true(wrote("configmaps", "/status", RUNS));
+    assert_null(strstr(writes.p, "InvalidTypeConfig"));
+}
+
+/* Its status says so, and an event tells why. */
+static void tells_what_cannot(void **state)
+{
+    (void)state;
+    lead(NAMESPACES "," FTC("odds", "", ENABLED TARGET("O/D", "odds") "," FEDERATED));
+    WAIT_FOR(wrote("odds", "/status", RUNS_NOT));
+    WAIT_FOR(strstr(writes.p, "InvalidTypeConfig"));
+    assert_non_null(strstr(writes.p, "spec.targetType.kind"));
+}
+
+static void lets_go_whatever_the_spec_is(void **state)
+{
+    (void)state;
+    lead(NAMESPACES "," FTC("odds", DELETED, ENABLED TARGET("O/D", "..") "," FEDERATED) "," FTC("empty", DELETED, ""));
+    WAIT_FOR(wrote("odds", "", "\"finalizers\":[]") && wrote("empty", "", "\"finalizers\":[]"));
+    assert_false(wrote("odds", "/status", ""));
+}
+
+/* Without the placement of namespaces nothing namespaced may run: it would count as placed nowhere. */
+static void an_unusable_namespaces_type_is_none(void **state)
+{
+    (void)state;
+    lead(FTC("configmaps", "", ENABLED TARGET("ConfigMap", "configmaps") "," FEDERATED) "," BAD_NAMESPACES);
+    WAIT_FOR(wrote("namespaces", "/status", RUNS_NOT) && wrote("configmaps", "/status", "observedGeneration"));
+    assert_true(wrote("configmaps", "/status", RUNS_NOT));
+}
+
+/* Scheduling works on what propagation knows: that nothing happens is told. */
+static void scheduling_without_propagation_is_told(void **state)
+{
+    char path[] = "/tmp/kubefed-log-XXXXXX", text[8192];
+    int fd = mkstemp(path);
+
+    (void)state;
+    assert_true(fd >= 0 && config->scheduler_preferences);
+    unlink(path);
+    config->push_reconciler = false;
+    log_set_file(fd);
+    lead(NAMESPACES);
+    log_set_file(STDERR_FILENO);
+    ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+    assert_true(n > 0);
+    text[n] = '\0';
+    close(fd);
+    assert_non_null(strstr(text, "ReplicaSchedulingPreferences are not followed"));
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        T(runs_what_can_be_run),
+        T(tells_what_cannot),
+        T(lets_go_whatever_the_spec_is),
+        T(an_unusable_namespaces_type_is_none),
+        T(scheduling_without_propagation_is_told),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
