@@ -57,9 +57,13 @@ docs: build
 	tools/install-deps lab
 	tools/docs $(ARGS)
 
+## manifests  what the Helm chart takes from elsewhere, and deploy/manifests from the chart
+manifests:
+	tools/chart
+
 ## lint       format, clang-tidy, cppcheck, banned functions, layers, scripts
 lint: build
-	tools/install-deps lint
+	tools/install-deps lint monitoring
 	tools/lint --jobs $(J) $(ARGS)
 
 ## format     rewrite the C files in the project's format
@@ -96,6 +100,29 @@ install:
 	tools/build --jobs $(J) --prefix '$(PREFIX)' $(BUILD)
 	DESTDIR='$(DESTDIR)' meson install -C build/$(BUILD) --no-rebuild
 
+## image      the container image, without Docker: build/image (docs/packaging.md)
+image: deps
+	deploy/image/build --jobs $(J) $(ARGS)
+
+## deb        Debian packages: build/deb
+deb: deps
+	tools/install-deps package
+	deploy/debian/build --jobs $(J) $(ARGS)
+
+## dist       the source archive, a bill of materials and checksums: build/dist
+dist: deps
+	tools/dist --jobs $(J) $(ARGS)
+
+## packages   image, deb and dist, and the tests of what they made
+packages: deps
+	tools/install-deps package
+	deploy/image/build --jobs $(J)
+	tools/dist --jobs $(J)
+	deploy/debian/build --jobs $(J)
+	tests/dist/check
+	tests/deb/check
+	tests/image/check --jobs $(J)
+
 ## clean      remove the build folder (the demo is stopped first)
 clean:
 	@if [ -e build/demo ]; then demo/demo down; fi
@@ -109,4 +136,4 @@ help:
 	@echo
 	@sed -n 's/^#   /  /p' Makefile
 
-.PHONY: build deps demo demo-down test unit e2e soak bench docs lint format asan tsan fuzz install clean help
+.PHONY: build deps demo demo-down test unit e2e soak bench docs manifests lint format asan tsan fuzz install image deb dist packages clean help
