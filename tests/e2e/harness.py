@@ -14,7 +14,7 @@ import subprocess
 import threading
 
 from counting import settle, write_counts, writes_between  # noqa: F401 (for the tests)
-from planes import Controller, ControlPlane, merged, run_ctl  # noqa: F401
+from planes import SANITIZER, Controller, ControlPlane, merged, run_ctl  # noqa: F401
 from waiting import TOP, Skip, describe_error, eventually, expect, k, show, slowness, stays  # noqa: F401
 
 SYSTEM = "kube-federation-system"

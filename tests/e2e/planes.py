@@ -167,14 +167,14 @@ class Controller:
         self.process = None
         self.ended_on_purpose = False
 
-    def start(self, wait=True):
+    def start(self, wait=True, environment=None):
         env = self.plane.env
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
                 [os.path.join(env.bin, "controller-manager"), "--kubeconfig", env.kubeconfig, "--kubefed-namespace",
                  self.plane.namespace, "--healthz-addr", "127.0.0.1:0", "--metrics-addr", "127.0.0.1:0",
                  *self.arguments],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, **(environment or {})})
         if wait:
             self.wait_log("Starting cluster controller", 90)
 

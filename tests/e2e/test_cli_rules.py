@@ -458,6 +458,24 @@ def unjoin_keeps_a_namespace_that_another_registration_uses(t):
     t.gone(t.member1, k.NAMESPACES, None, ns, timeout=60)
 
 
+@test()
+def unjoin_keeps_the_rights_of_a_control_plane_in_another_namespace(t):
+    """A-50: their names do not tell the namespaces apart."""
+    wide, team = t.plane("wide", "Cluster"), t.plane("team", "Namespaced")
+    arguments = ("shared", "--cluster-context", "member1", "--host-cluster-name", wide.namespace)
+    role = f"kubefed-controller-manager:shared-{wide.namespace}"
+    must(wide.run_ctl("join", *arguments))
+    must(team.run_ctl("join", *arguments))
+    result = must(team.run_ctl("unjoin", *arguments))
+    kept = f'"{role}" of cluster "shared" are kept: the control plane in namespace "{wide.namespace}" uses them.'
+    assert kept in result.stderr, result.stderr
+    expect(t.member1.get(k.CLUSTERROLEBINDINGS, None, role)["subjects"][0]["namespace"], wide.namespace, "subject")
+    t.member1.get(k.CLUSTERROLES, None, role)
+    must(wide.run_ctl("unjoin", *arguments))
+    for resource in (k.CLUSTERROLES, k.CLUSTERROLEBINDINGS):
+        expect(t.member1.find(resource, None, role), None, "rights of nobody")
+
+
 # ---- 3.4, 3.5, 1.9.3
 
 def own_type(t, group="rules.example.com", kind=None):

@@ -24,6 +24,7 @@ JOIN_ADDITIONS = {
 UNJOIN_ADDITIONS = {
     "looks whether another registration uses the namespace (A-13)":
         rf"M: GET {RBAC} (\S+/rolebindings|clusterrolebindings)$",
+    "looks whether the rights are those of another control plane (A-50)": rf"M: GET {RBAC} clusterrolebindings/\S+$",
     "looks whether the account is that of another registration (A-50)": r"M: GET v1 \S+/serviceaccounts/\S+$",
 }
 ENABLE_ADDITIONS = {

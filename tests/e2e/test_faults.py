@@ -258,10 +258,15 @@ def malformed_typeconfigs_hurt_no_other(t):
                 "federatedType": {"version": "v1beta1", "kind": f"FederatedOdd{number}", "pluralName": f"federatedodd{number}s",
                                   "scope": "Namespaced", "group": "types.kubefed.io"}}
         spec.update(change)
-        t.host.create(k.FTC, plane.namespace, {"metadata": {"name": f"odd{number}s.odd.example.com"}, "spec": spec})
+        t.host.create(k.FTC, plane.namespace, {"metadata": {"name": f"odd{number}s.odd.example.com",
+                                                            "finalizers": ["core.kubefed.io/federated-type-config"]}, "spec": spec})
+        plane.wait_running(f"odd{number}s.odd.example.com", state="NotRunning")
     gadgets.create("one", ["member1"])
     gadgets.propagated("one", ["member1"])
     assert plane.controller.alive(), plane.controller.describe_end()
+    for number in range(3):
+        t.host.delete(k.FTC, plane.namespace, f"odd{number}s.odd.example.com")
+        t.gone(t.host, k.FTC, plane.namespace, f"odd{number}s.odd.example.com")
 
 
 @test()

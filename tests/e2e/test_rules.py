@@ -183,7 +183,7 @@ def section25_the_path_of_an_endpoint_is_a_prefix(t):
 @test()
 def q11_the_old_thresholds_can_be_switched_back(t):
     """A cluster that has been ready for long is offline after one failed probe then."""
-    plane = t.plane("old", "Cluster", {"clusterHealthCheck": {"period": "500ms", "timeout": "1s"}})
+    plane = t.plane("old", "Cluster", {"clusterHealthCheck": {"period": "2s", "timeout": "1s"}})
     plane.start(["--behavior", "ConsecutiveProbes=false"])
     member = faults.PretendedMember()
     t.cleanup(member.close)
