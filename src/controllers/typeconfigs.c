@@ -221,7 +221,7 @@ static void reconcile_type(struct type_configs *t, struct kube_object *o, yyjson
         patch_finalizer(t, o, root, true);
         return;
     }
-    if (fed_type_is_namespace(type) && !map_get(&t->running, key))
+    if (is_namespaces_key(t, key) && !map_get(&t->running, key))
         follow_namespaces(t, key, type);
     enum wish wish = wish_for(t, type);
     drive(t, key, type, wish);

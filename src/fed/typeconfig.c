@@ -9,6 +9,8 @@
 #include "fed/names.h"
 #include "fed/violations.h"
 
+#define NAMESPACE_KIND "Namespace"
+
 /* One APIResource as written, or as defaulted: slices of the document or of `owned`. */
 struct resource {
     struct str group, version, kind, plural, scope;
@@ -175,6 +177,24 @@ static void check_all(struct violations *v, const struct decoded *d)
 
 /* --- what can be run --- */
 
+/* Namespaces decide where everything inside them is placed, and those of the host are never deleted: an FTC that has anything to do
+ * with them has to be the one that is found by its name, and to say what they are. */
+static void check_namespaces(struct violations *v, const struct decoded *d)
+{
+    const struct resource *t = &d->target;
+    bool by_plural = str_empty(t->group) && str_eqc(t->plural, FED_NAMESPACES_FTC);
+    bool by_kind = str_empty(t->group) && str_eqc(t->kind, NAMESPACE_KIND);
+
+    if (by_plural || by_kind || str_eqc(d->name, FED_NAMESPACES_FTC))
+        check_name(v, d);
+    if (by_kind && !by_plural)
+        violations_invalid(v, "spec.targetType.pluralName", t->plural, "that of Namespace is 'namespaces'");
+    if (by_plural && !by_kind && !str_empty(t->kind))
+        violations_invalid(v, "spec.targetType.kind", t->kind, "that of namespaces is 'Namespace'");
+    if (by_plural && str_eqc(t->scope, FED_SCOPE_NAMESPACED))
+        violations_invalid(v, "spec.targetType.scope", t->scope, "that of namespaces is 'Cluster'");
+}
+
 /* The rules without which nothing could be run: KubeFed's controller does not look at those of its webhook, and there are FTCs that
  * no webhook saw. What is not "Enabled" is off, the scope of the federated type is not used, and any name will do but for
  * namespaces, which are found by theirs. */
@@ -182,9 +202,7 @@ static void check_usable(struct violations *v, struct decoded *d)
 {
     _cleanup_violations_ struct violations of_status = VIOLATIONS_INIT;
 
-    if (str_eqc(d->name, FED_NAMESPACES_FTC) ||
-        (str_eqc(d->target.plural, FED_NAMESPACES_FTC) && str_empty(d->target.group)))
-        check_name(v, d);
+    check_namespaces(v, d);
     check_resource(v, "targetType", &d->target, false);
     check_path(v, "federatedType", &d->federated, true);
     if (d->has_status)
@@ -323,7 +341,7 @@ bool fed_type_config_equal(const struct fed_type_config *a, const struct fed_typ
 
 bool fed_type_is_namespace(const struct fed_type_config *c)
 {
-    return c->target.group[0] == '\0' && strcmp(c->target.kind, "Namespace") == 0;
+    return c->target.group[0] == '\0' && strcmp(c->target.kind, NAMESPACE_KIND) == 0;
 }
 
 /* --- scale --- */

@@ -24,8 +24,9 @@ struct fed_type_config {
 };
 
 /* Decodes an FTC object with the defaults of controllers.md 3, as far as it can be run: of the rules of api-and-cli.md 4.4 those
- * for the target type, for group, version, kind and plural of the federated type, and for the name of `namespaces`. A statusType
- * against the rules is as none. *ret is owned. -EINVAL: the message lists all violations, as "<path>: <violation>", in brackets
+ * for the target type, and for group, version, kind and plural of the federated type. A statusType against the rules is as none.
+ * The kind Namespace of the core group is the target of the FTC `namespaces` alone, with the plural `namespaces` and the scope
+ * Cluster, which the webhook does not ask for. *ret is owned. -EINVAL: the message lists all violations, as "<path>: <violation>", in brackets
  * when several. */
 int fed_type_config_decode(yyjson_val *ftc, struct fed_type_config **ret, struct error **err);
 /* All rules, after the same defaults: what the control plane runs, a webhook may still refuse. The same errors. */
@@ -51,8 +52,8 @@ char *fed_type_status_replicas_path(const struct fed_type_config *c, yyjson_val 
 
 /* true when a controller that runs for one would run the same way for the other. */
 bool fed_type_config_equal(const struct fed_type_config *a, const struct fed_type_config *b);
-/* The FTC named "namespaces": the target is cluster-scoped Namespace, its federated type is namespaced all the same
- * (controllers.md 3, api-and-cli.md 1.9.4). */
+/* The target is Namespace. Its FTC is named "namespaces", and the federated type is namespaced though the target is not (controllers.md 3,
+ * api-and-cli.md 1.9.4). */
 bool fed_type_is_namespace(const struct fed_type_config *c);
 
 /* Appends the merge patch of the FTC's status sub-resource when `ftc` does not show it yet; returns whether it did.

@@ -138,6 +138,21 @@ static void an_unusable_namespaces_type_is_none(void **state)
     assert_true(wrote("configmaps", "/status", RUNS_NOT));
 }
 
+/* Nobody but the FTC `namespaces` says where FederatedNamespaces are: by another one everything would be placed nowhere. */
+static void nobody_else_has_namespaces(void **state)
+{
+    (void)state;
+    lead(NAMESPACES
+         "," FTC("projects", "",
+                 ENABLED "\"targetType\":{\"version\":\"v1\",\"kind\":\"Namespace\",\"scope\":\"Cluster\"},"
+                         "\"federatedType\":{\"group\":\"types.kubefed.io\",\"version\":\"v1beta1\",\"kind\":"
+                         "\"FederatedProject\"}"));
+    WAIT_FOR(wrote("projects", "/status", RUNS_NOT) && wrote("namespaces", "/status", RUNS));
+    WAIT_FOR(strstr(writes.p, "InvalidTypeConfig"));
+    assert_non_null(strstr(writes.p, "that of Namespace is 'namespaces'"));
+    assert_null(strstr(api.log.p, "/federatedprojects"));
+}
+
 /* Scheduling works on what propagation knows: that nothing happens is told. */
 static void scheduling_without_propagation_is_told(void **state)
 {
@@ -162,11 +177,9 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        T(runs_what_can_be_run),
-        T(tells_what_cannot),
-        T(lets_go_whatever_the_spec_is),
-        T(an_unusable_namespaces_type_is_none),
-        T(scheduling_without_propagation_is_told),
+        T(runs_what_can_be_run),         T(tells_what_cannot),
+        T(lets_go_whatever_the_spec_is), T(an_unusable_namespaces_type_is_none),
+        T(nobody_else_has_namespaces),   T(scheduling_without_propagation_is_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -148,6 +148,44 @@ static void usable_against_the_rules(void **state)
         err, "name: Invalid value: \"ours\"");
 }
 
+/* Whose placement bounds everything inside is found by one name; another FTC for the same objects would not be known as theirs. */
+static void namespaces_have_one_type(void **state)
+{
+#define NAMESPACES(name, kind, plural, scope)                                                                          \
+    "{'metadata':{'name':'" name "'},'spec':{'propagation':'Enabled'," FEDERATED ",'targetType':{'version':'v1',"      \
+    "'kind':'" kind "','pluralName':'" plural "','scope':'" scope "'}}}"
+    static const struct {
+        const char *text, *why;
+    } rows[] = {
+        { NAMESPACES("projects", "Namespace", "projects", "Cluster"),
+          "spec.targetType.pluralName: Invalid value: \"projects\": that of Namespace is 'namespaces'" },
+        { NAMESPACES("projects", "Namespace", "", "Cluster"), /* from its name */
+          "spec.targetType.pluralName: Invalid value: \"projects\": that of Namespace is 'namespaces'" },
+        { NAMESPACES("namespaces", "Namespace", "projects", "Cluster"), "name: Invalid value: \"namespaces\"" },
+        { NAMESPACES("ours", "Namespace", "namespaces", "Cluster"), "name: Invalid value: \"ours\"" },
+        /* The host's own would not be known as such. */
+        { NAMESPACES("namespaces", "Project", "namespaces", "Cluster"),
+          "spec.targetType.kind: Invalid value: \"Project\": that of namespaces is 'Namespace'" },
+        /* They would be placed nowhere, not being in a namespace that is federated. */
+        { NAMESPACES("namespaces", "Namespace", "namespaces", "Namespaced"),
+          "spec.targetType.scope: Invalid value: \"Namespaced\": that of namespaces is 'Cluster'" },
+        { NAMESPACES("namespaces", "", "namespaces", "Cluster"), "spec.targetType.kind: Required value" },
+    };
+    _cleanup_(fed_type_config_freep) struct fed_type_config *c = NULL, *other = NULL;
+    struct error *err = NULL;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        assert_refused(fed_type_config_decode(J(rows[i].text), &c, &err), err, rows[i].why);
+    assert_ok(fed_type_config_decode(J(NAMESPACES("namespaces", "Namespace", "", "Cluster")), &c, &err), err);
+    assert_true(fed_type_is_namespace(c));
+    /* In another group the word means something else. */
+    other = make_type("example.com", "v1", "Namespace", "projects", true);
+    assert_false(fed_type_is_namespace(other));
+    /* The webhook says what KubeFed's does. */
+    assert_ok(fed_type_config_validate(J(rows[0].text), &err), err);
+}
+
 static void status(void **state)
 {
     _cleanup_buf_ struct buf b = BUF_INIT(4096);
@@ -311,6 +349,7 @@ int main(void)
         cmocka_unit_test(namespaces),
         cmocka_unit_test(violations),
         cmocka_unit_test(usable_against_the_rules),
+        cmocka_unit_test(namespaces_have_one_type),
         cmocka_unit_test(status),
         cmocka_unit_test(replicas_paths),
         cmocka_unit_test(replicas_paths_of_odd_definitions),
