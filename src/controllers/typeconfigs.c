@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/map.h"
+#include "controllers/typeconfigs_rivals.h"
 #include "fed/names.h"
 #include "fed/plan.h"
 #include "fed/service_status.h"
@@ -25,7 +26,8 @@ struct type_configs {
     const struct sync_env *env;
     struct kube_informer *informer;
     struct workqueue *queue;
-    struct map running; /* by FTC key: struct running */
+    struct type_rivals rivals;
+    struct map running; /* by FTC key: struct running; never two rivals */
     struct map calls;   /* by FTC key: struct step under way */
     bool leads;         /* and the FTCs were listed since */
 };
@@ -147,17 +149,39 @@ static bool have_namespaces_type(const struct type_configs *t)
     return o && !o->deleting && read_type(o, &doc, &type, NULL) == 0;
 }
 
-enum wish { WISH_STOPPED, WISH_RUNNING, WISH_IMPOSSIBLE };
+/* Cluster-scoped types are never run by a namespace-scoped control plane. */
+static bool is_out_of_scope(const struct type_configs *t, const struct fed_type_config *type)
+{
+    return t->env->namespace_scoped && !type->target.namespaced;
+}
+
+enum wish {
+    WISH_STOPPED,
+    WISH_RUNNING,
+    WISH_IMPOSSIBLE,
+    WISH_INSTEAD, /* another one for the same target runs */
+};
 
 static enum wish wish_for(const struct type_configs *t, const struct fed_type_config *type)
 {
     if (!type->propagation_enabled && !fed_type_collects_service_status(type, t->env->raw_status))
         return WISH_STOPPED;
-    if (t->env->namespace_scoped && !type->target.namespaced)
-        return WISH_STOPPED; /* cluster-scoped types are never run by a namespace-scoped control plane */
+    if (is_out_of_scope(t, type))
+        return WISH_STOPPED;
+    if (type_rivals_instead(&t->rivals, type))
+        return WISH_INSTEAD;
     if (type->target.namespaced && !have_namespaces_type(t))
         return WISH_IMPOSSIBLE;
     return WISH_RUNNING;
+}
+
+/* What has to give way may be looked at later than what it gives way to. */
+static void stop_rivals(struct type_configs *t, const struct fed_type_config *type)
+{
+    struct map_entry e;
+    for (size_t i = 0; map_next(&t->running, &i, &e);)
+        if (fed_type_config_rivals(((struct running *)e.val)->type, type))
+            stop_type(t, e.key);
 }
 
 static void drive(struct type_configs *t, struct str key, const struct fed_type_config *type, enum wish wish)
@@ -173,6 +197,7 @@ static void drive(struct type_configs *t, struct str key, const struct fed_type_
         log_info("refreshing sync controller for \"%" PRIstr "\"", STRARG(key));
         stop_type(t, key);
     }
+    stop_rivals(t, type);
     start_type(t, key, type);
 }
 
@@ -211,13 +236,53 @@ static void abandon_namespaces(struct type_configs *t, struct str key)
 
 /* --- reconcile --- */
 
+static void tell_unusable(const struct type_configs *t, const struct kube_object *o, const char *why)
+{
+    _cleanup_free_ char *text = mem_printf("It is not propagated: %s", why);
+    const struct event_object on = { .api_version = STR("core.kubefed.io/v1beta1"),
+                                     .kind = STR("FederatedTypeConfig"),
+                                     .ns = kube_object_ns(o),
+                                     .name = kube_object_name(o),
+                                     .uid = kube_object_uid(o),
+                                     .resource_version = kube_object_rv(o) };
+    event_record(t->env->events, COMPONENT, &on, "Warning", "InvalidTypeConfig", str_of(text));
+}
+
+static void tell_rival(const struct type_configs *t, const struct kube_object *o, const struct fed_type_config *type)
+{
+    const struct fed_type_config *first = type_rivals_instead(&t->rivals, type);
+    _cleanup_free_ char *target = fed_type_config_name(str_of(type->target.plural), str_of(type->target.group));
+    _cleanup_free_ char *why = mem_printf(
+        "FederatedTypeConfig \"%s\" is for %s, too, and goes first. Disable or delete one of them", first->name,
+        target);
+    log_warning("FederatedTypeConfig \"%s\" is not propagated: %s", type->name, why);
+    tell_unusable(t, o, why);
+}
+
+/* Ends the reconcile. What is not as it should be is told when the status has yet to say so, hence once for each change. */
+static void show_status(struct type_configs *t, const struct kube_object *o, yyjson_val *root,
+                        const struct fed_type_config *type, enum wish wish)
+{
+    struct str key = kube_object_key(o);
+    bool running = map_has(&t->running, key);
+    _cleanup_buf_ struct buf body = BUF_INIT(BUF_MAX_DEFAULT);
+    if (!t->leads ||
+        !fed_type_config_status_patch(&body, root, o->generation, running && type->propagation_enabled,
+                                      running && fed_type_collects_service_status(type, t->env->raw_status))) {
+        workqueue_done(t->queue, key);
+        return;
+    }
+    if (wish == WISH_INSTEAD)
+        tell_rival(t, o, type);
+    patch(t, o, "status", buf_str(&body), true);
+}
+
 static void reconcile_type(struct type_configs *t, struct kube_object *o, yyjson_val *root,
                            const struct fed_type_config *type)
 {
     struct str key = kube_object_key(o);
-    bool out_of_scope = t->env->namespace_scoped && !type->target.namespaced;
     /* What this control plane never runs needs no clean-up either (controllers.md 3, step 2). */
-    if (t->leads && !out_of_scope && !fed_has_finalizer(root, FED_TYPE_CONFIG_FINALIZER)) {
+    if (t->leads && !is_out_of_scope(t, type) && !fed_has_finalizer(root, FED_TYPE_CONFIG_FINALIZER)) {
         patch_finalizer(t, o, root, true);
         return;
     }
@@ -231,13 +296,7 @@ static void reconcile_type(struct type_configs *t, struct kube_object *o, yyjson
                     type->federated.kind);
         workqueue_add_backoff(t->queue, key);
     }
-    _cleanup_buf_ struct buf body = BUF_INIT(BUF_MAX_DEFAULT);
-    bool running = map_has(&t->running, key);
-    if (t->leads && fed_type_config_status_patch(&body, root, o->generation, running && type->propagation_enabled,
-                                                 running && fed_type_collects_service_status(type, t->env->raw_status)))
-        patch(t, o, "status", buf_str(&body), true);
-    else
-        workqueue_done(t->queue, key);
+    show_status(t, o, root, type, wish);
 }
 
 static void stop_and_forget(struct type_configs *t, struct str key)
@@ -255,18 +314,6 @@ static void let_go(struct type_configs *t, const struct kube_object *o, yyjson_v
         patch_finalizer(t, o, root, false);
     else
         workqueue_done(t->queue, kube_object_key(o));
-}
-
-static void tell_unusable(const struct type_configs *t, const struct kube_object *o, const char *why)
-{
-    _cleanup_free_ char *text = mem_printf("It is not propagated: %s", why);
-    const struct event_object on = { .api_version = STR("core.kubefed.io/v1beta1"),
-                                     .kind = STR("FederatedTypeConfig"),
-                                     .ns = kube_object_ns(o),
-                                     .name = kube_object_name(o),
-                                     .uid = kube_object_uid(o),
-                                     .resource_version = kube_object_rv(o) };
-    event_record(t->env->events, COMPONENT, &on, "Warning", "InvalidTypeConfig", str_of(text));
 }
 
 /* Told when its status has yet to say so, hence once for each change. */
@@ -308,10 +355,28 @@ static void process(void *arg, struct str key)
         reconcile_type(t, held, root, type);
 }
 
+static void enqueue(void *arg, struct str key)
+{
+    struct type_configs *t = arg;
+    workqueue_add(t->queue, key);
+}
+
+/* At once, not when its turn comes: whoever is looked at first then knows of all the others. */
+static void note_wish(struct type_configs *t, struct str key, const struct kube_object *now)
+{
+    _cleanup_(fed_type_config_freep) struct fed_type_config *type = NULL;
+    _cleanup_json_ yyjson_doc *doc = NULL;
+    bool wants = now && !now->deleting && read_type(now, &doc, &type, NULL) == 0 && type->propagation_enabled &&
+                 !is_out_of_scope(t, type);
+    type_rivals_set(&t->rivals, key, wants ? TAKE_PTR(type) : NULL, enqueue, t);
+}
+
 static void on_change(void *arg, struct kube_object *old, struct kube_object *now)
 {
     struct type_configs *t = arg;
-    workqueue_add(t->queue, kube_object_key(kube_object_either(now, old)));
+    struct str key = kube_object_key(kube_object_either(now, old));
+    note_wish(t, key, now);
+    workqueue_add(t->queue, key);
 }
 
 static void enqueue_all(struct type_configs *t)
@@ -426,5 +491,6 @@ void type_configs_free(struct type_configs *t)
     workqueue_free(t->queue);
     map_done(&t->calls);
     map_done(&t->running);
+    type_rivals_done(&t->rivals);
     free(t);
 }

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "base/rtime.h"
 #include "fed/names.h"
 #include "fed/violations.h"
 
@@ -275,6 +276,8 @@ int fed_type_config_decode(yyjson_val *ftc, struct fed_type_config **ret, struct
         c->status = resource_new(&d.status);
     c->propagation_enabled = str_eqc(d.propagation, FED_ENABLED);
     c->status_collection = str_eqc(d.status_collection, FED_ENABLED);
+    if (time_parse_rfc3339(json_path_str(ftc, "metadata.creationTimestamp"), &c->created) < 0)
+        c->created = INT64_MAX;
     *ret = c;
     return 0;
 }
@@ -342,6 +345,32 @@ bool fed_type_config_equal(const struct fed_type_config *a, const struct fed_typ
 bool fed_type_is_namespace(const struct fed_type_config *c)
 {
     return c->target.group[0] == '\0' && strcmp(c->target.kind, NAMESPACE_KIND) == 0;
+}
+
+/* --- rivals --- */
+
+bool fed_type_config_rivals(const struct fed_type_config *a, const struct fed_type_config *b)
+{
+    return a->propagation_enabled && b->propagation_enabled && text_equal(a->target.group, b->target.group) &&
+           text_equal(a->target.plural, b->target.plural);
+}
+
+static bool has_its_name(const struct fed_type_config *c)
+{
+    _cleanup_free_ char *name = fed_type_config_name(str_of(c->target.plural), str_of(c->target.group));
+
+    return strcmp(c->name, name) == 0;
+}
+
+bool fed_type_config_goes_first(const struct fed_type_config *a, const struct fed_type_config *b)
+{
+    bool its = has_its_name(a);
+
+    if (its != has_its_name(b))
+        return its;
+    if (a->created != b->created)
+        return a->created < b->created;
+    return strcmp(a->name, b->name) < 0;
 }
 
 /* --- scale --- */

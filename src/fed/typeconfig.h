@@ -18,7 +18,9 @@ struct fed_type_config {
     bool has_status_type;
     bool propagation_enabled;
     bool status_collection; /* statusCollection: Enabled */
-    char *replicas_path;    /* of the scale sub-resource, as "spec.size"; NULL: "spec.replicas". Not part of an FTC */
+    int64_t
+        created; /* metadata.creationTimestamp in seconds since the epoch; INT64_MAX: there is none that can be read */
+    char *replicas_path; /* of the scale sub-resource, as "spec.size"; NULL: "spec.replicas". Not part of an FTC */
     /* How many there are, as "status.size", of a custom type that does not say how many are ready; or NULL. Neither is this. */
     char *status_replicas_path;
 };
@@ -50,6 +52,12 @@ char *fed_type_replicas_path(const struct fed_type_config *c, yyjson_val *crd);
  * status.readyReplicas: where objects leave that out, none is ready. */
 char *fed_type_status_replicas_path(const struct fed_type_config *c, yyjson_val *crd);
 
+/* Two FTCs for objects of the same URLs (group and plural of the target), both to be propagated: each would undo what the other does
+ * in members. One runs. */
+bool fed_type_config_rivals(const struct fed_type_config *a, const struct fed_type_config *b);
+/* Of two rivals with different names, does `a` run? The one with the name that the webhook wants; then the older one; then the first
+ * by name. */
+bool fed_type_config_goes_first(const struct fed_type_config *a, const struct fed_type_config *b);
 /* true when a controller that runs for one would run the same way for the other. */
 bool fed_type_config_equal(const struct fed_type_config *a, const struct fed_type_config *b);
 /* The target is Namespace. Its FTC is named "namespaces", and the federated type is namespaced though the target is not (controllers.md 3,

@@ -13,11 +13,14 @@
 #define FEDERATED                                                                                                      \
     "\"federatedType\":{\"group\":\"types.kubefed.io\",\"version\":\"v1beta1\",\"kind\":\"FederatedConfigMap\","       \
     "\"pluralName\":\"federatedconfigmaps\",\"scope\":\"Namespaced\"}"
+#define FEDERATED_AS(kind)                                                                                             \
+    "\"federatedType\":{\"group\":\"types.kubefed.io\",\"version\":\"v1beta1\",\"kind\":\"" kind "\"}"
 #define FTC(name, meta, spec)                                                                                           \
     "{\"apiVersion\":\"core.kubefed.io/v1beta1\",\"kind\":\"FederatedTypeConfig\",\"metadata\":{\"namespace\":\"sys\"," \
     "\"name\":\"" name "\",\"uid\":\"u-" name "\",\"resourceVersion\":\"5\",\"generation\":2," meta                     \
     "\"finalizers\":[\"core.kubefed.io/federated-type-config\"]},\"spec\":{" spec "},\"status\":{"                      \
     "\"observedGeneration\":1,\"propagationController\":\"Running\",\"statusController\":\"NotRunning\"}}"
+#define CREATED(year) "\"creationTimestamp\":\"" year "-01-01T00:00:00Z\","
 #define DELETED "\"deletionTimestamp\":\"2024-01-01T00:00:00Z\","
 #define NAMESPACES                                                                                                     \
     FTC("namespaces", "",                                                                                              \
@@ -32,7 +35,8 @@ static struct kube_client *host;
 static struct manager *manager;
 static struct fed_config *config;
 static const char *items;
-static struct buf writes; /* "PATCH path body;" */
+static struct raw_conn *watch; /* of the FTCs */
+static struct buf writes;      /* "PATCH path body;" */
 
 static void handle(struct fake_api *a, const struct fake_request *req)
 {
@@ -46,6 +50,7 @@ static void handle(struct fake_api *a, const struct fake_request *req)
         fake_reply(req->conn, 201, NULL, "{}");
     } else if (strstr(req->query, "watch=true")) {
         fake_stream_begin(req->conn);
+        watch = strcmp(req->path, FTCS) == 0 ? req->conn : watch;
     } else {
         _cleanup_free_ char *list = mem_printf("{\"metadata\":{\"resourceVersion\":\"9\"},\"items\":[%s]}",
                                                strcmp(req->path, FTCS) == 0 ? items : "");
@@ -63,6 +68,7 @@ static int set_up(void **state)
     fake_api_start(&api, loop, handle);
     host = new_client(NULL);
     manager = NULL;
+    watch = NULL;
     writes = BUF_INIT(BUF_MAX_DEFAULT);
     buf_addz(&writes, "");
     return 0;
@@ -104,11 +110,112 @@ static void runs_what_can_be_run(void **state)
 {
     (void)state;
     lead(NAMESPACES "," FTC("my-cms", "", ENABLED TARGET("ConfigMap", "configmaps") "," FEDERATED) "," FTC(
-        "configmaps", "", ENABLED "\"statusCollection\":\"\"," TARGET("ConfigMap", "configmaps") "," FEDERATED));
-    WAIT_FOR(wrote("my-cms", "/status", "observedGeneration") && wrote("configmaps", "/status", "observedGeneration"));
+        "secrets", "",
+        ENABLED "\"statusCollection\":\"\"," TARGET("Secret", "secrets") "," FEDERATED_AS("FederatedSecret")));
+    WAIT_FOR(wrote("my-cms", "/status", "observedGeneration") && wrote("secrets", "/status", "observedGeneration"));
     assert_true(wrote("my-cms", "/status", RUNS));
-    assert_true(wrote("configmaps", "/status", RUNS));
+    assert_true(wrote("secrets", "/status", RUNS));
     assert_null(strstr(writes.p, "InvalidTypeConfig"));
+}
+
+/* --- several for one target --- */
+
+#define OURS(name, year) FTC(name, CREATED(year), ENABLED TARGET("ConfigMap", "configmaps") "," FEDERATED)
+#define MINE(name, meta, mode, kind)                                                                                   \
+    FTC(name, meta, "\"propagation\":\"" mode "\"," TARGET(kind, kind "s") "," FEDERATED_AS("FederatedMine"))
+
+/* Something happened to an FTC. */
+static void tell(const char *type, const char *object)
+{
+    static unsigned version = 100;
+    _cleanup_free_ char *text = mem_strdup(object);
+    char *at = strstr(text, "\"resourceVersion\":\"5\"");
+
+    WAIT_FOR(watch);
+    buf_consume(&writes, writes.n);
+    buf_addz(&writes, "");
+    *at = '\0';
+    _cleanup_free_ char *event = mem_printf("{\"type\":\"%s\",\"object\":%s\"resourceVersion\":\"%u\"%s}\n", type, text,
+                                            version++, at + strlen("\"resourceVersion\":\"5\""));
+    fake_stream_send(watch, event);
+}
+
+static void expect_running(const char *name, bool runs)
+{
+    WAIT_FOR(wrote(name, "/status", runs ? RUNS : RUNS_NOT));
+}
+
+/* The one with the proper name, and it is said who that is; when it goes, the other one has its turn, until it comes again. */
+static void one_runs_for_each_target(void **state)
+{
+    (void)state;
+    lead(NAMESPACES "," MINE("my-cms", CREATED("2023"), "Enabled", "configmap") "," OURS("configmaps", "2024"));
+    expect_running("configmaps", true);
+    expect_running("my-cms", false);
+    WAIT_FOR(strstr(writes.p, "InvalidTypeConfig"));
+    assert_non_null(strstr(writes.p, "FederatedTypeConfig \\\"configmaps\\\" is for configmaps, too"));
+    assert_null(strstr(api.log.p, "/federatedmines"));
+    tell("DELETED", OURS("configmaps", "2024"));
+    expect_running("my-cms", true);
+    tell("ADDED", OURS("configmaps", "2025"));
+    expect_running("my-cms", false);
+    expect_running("configmaps", true);
+}
+
+/* Disabled, terminating, unusable: the next one. */
+static void who_does_not_run_is_no_hindrance(void **state)
+{
+    (void)state;
+    lead(NAMESPACES
+         "," MINE("my-cms", CREATED("2023"), "Disabled", "configmap") "," OURS("a", "2022") "," OURS("b", "2021"));
+    expect_running("b", true);
+    expect_running("a", false);
+    expect_running("my-cms", false);
+    assert_null(strstr(writes.p, "\\\"my-cms\\\" is for"));
+    tell("MODIFIED", FTC("b", CREATED("2021"), TARGET("ConfigMap", "configmaps") "," FEDERATED));
+    expect_running("a", true);
+    tell("MODIFIED", MINE("my-cms", CREATED("2020"), "Enabled", "configmap"));
+    expect_running("a", false);
+    expect_running("my-cms", true);
+    tell("MODIFIED", MINE("my-cms", CREATED("2020") DELETED, "Enabled", "configmap"));
+    expect_running("a", true);
+    tell("MODIFIED", FTC("a", CREATED("2022"), ENABLED FEDERATED ",\"targetType\":{\"pluralName\":\"configmaps\"}"));
+    expect_running("a", false);
+    tell("MODIFIED", OURS("b", "2021"));
+    expect_running("b", true);
+}
+
+static size_t log_of(int fd, char *text, size_t size)
+{
+    ssize_t n = pread(fd, text, size - 1, 0);
+
+    assert_true(n >= 0);
+    text[n] = '\0';
+    return (size_t)n;
+}
+
+/* Who changes its target makes room for the other, which begins when the first has ended and not before. */
+static void never_two_at_once(void **state)
+{
+    char path[] = "/tmp/kubefed-log-XXXXXX", text[8192];
+    int fd = mkstemp(path);
+
+    (void)state;
+    assert_true(fd >= 0);
+    unlink(path);
+    lead(NAMESPACES "," MINE("configmaps", "", "Enabled", "configmap") "," OURS("ours", "2024"));
+    expect_running("configmaps", true);
+    expect_running("ours", false);
+    log_set_file(fd);
+    tell("MODIFIED", MINE("configmaps", "", "Enabled", "secret"));
+    expect_running("ours", true);
+    expect_running("configmaps", true);
+    log_set_file(STDERR_FILENO);
+    log_of(fd, text, sizeof(text));
+    close(fd);
+    const char *ends = strstr(text, "Stopping controller for \"sys/configmaps\"");
+    const char *begins = strstr(text, "Starting sync controller for \"FederatedConfigMap\"");
+    assert_true(ends && begins && ends < begins);
 }
 
 /* Its status says so, and an event tells why. */
@@ -166,9 +273,7 @@ static void scheduling_without_propagation_is_told(void **state)
     log_set_file(fd);
     lead(NAMESPACES);
     log_set_file(STDERR_FILENO);
-    ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
-    assert_true(n > 0);
-    text[n] = '\0';
+    assert_true(log_of(fd, text, sizeof(text)) > 0);
     close(fd);
     assert_non_null(strstr(text, "ReplicaSchedulingPreferences are not followed"));
 }
@@ -177,9 +282,15 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        T(runs_what_can_be_run),         T(tells_what_cannot),
-        T(lets_go_whatever_the_spec_is), T(an_unusable_namespaces_type_is_none),
-        T(nobody_else_has_namespaces),   T(scheduling_without_propagation_is_told),
+        T(runs_what_can_be_run),
+        T(one_runs_for_each_target),
+        T(who_does_not_run_is_no_hindrance),
+        T(never_two_at_once),
+        T(tells_what_cannot),
+        T(lets_go_whatever_the_spec_is),
+        T(an_unusable_namespaces_type_is_none),
+        T(nobody_else_has_namespaces),
+        T(scheduling_without_propagation_is_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -186,6 +186,65 @@ static void namespaces_have_one_type(void **state)
     assert_ok(fed_type_config_validate(J(rows[0].text), &err), err);
 }
 
+/* An FTC for Deployments. */
+static struct fed_type_config *rival(const char *name, const char *created)
+{
+    struct fed_type_config *c = NULL;
+    struct error *err = NULL;
+
+    assert_ok(fed_type_config_decode(
+                  JF("{'metadata':{'name':'%s'%s%s%s},'spec':{'propagation':'Enabled'," TARGET "," FEDERATED "}}", name,
+                     created[0] ? ",'creationTimestamp':'" : "", created, created[0] ? "'" : ""),
+                  &c, &err),
+              err);
+    return c;
+}
+
+static void one_of_rivals_goes_first(void **state)
+{
+    static const struct {
+        const char *name, *created, *other, *other_created;
+    } rows[] = {
+        /* The proper name, then age, then the name. */
+        { "deployments.apps", "2024-01-01T00:00:00Z", "a", "2023-01-01T00:00:00Z" },
+        { "deployments.apps", "", "a", "2023-01-01T00:00:00Z" },
+        { "deployments", "2023-01-01T00:00:00Z", "a", "2023-01-01T00:00:01Z" },
+        { "a", "2024-01-01T00:00:00Z", "b", "2024-01-01T00:00:00Z" },
+        { "b", "2024-01-01T00:00:00Z", "a", "" },
+        { "b", "2024-01-01T00:00:00Z", "a", "yesterday" },
+        { "a", "", "b", "" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        _cleanup_(fed_type_config_freep) struct fed_type_config *a = rival(rows[i].name, rows[i].created);
+        _cleanup_(fed_type_config_freep) struct fed_type_config *b = rival(rows[i].other, rows[i].other_created);
+
+        assert_true(fed_type_config_rivals(a, b) && fed_type_config_rivals(b, a));
+        if (!fed_type_config_goes_first(a, b) || fed_type_config_goes_first(b, a))
+            fail_msg("row %zu", i);
+    }
+}
+
+/* Objects of the same URLs, whatever version they are read in and whatever they are called; and both are to be propagated. */
+static void rivals(void **state)
+{
+    _cleanup_(fed_type_config_freep) struct fed_type_config *a = make_type("apps", "v1", "Deployment", "deployments",
+                                                                           true);
+    _cleanup_(fed_type_config_freep) struct fed_type_config *version = make_type("apps", "v2", "Other", "deployments",
+                                                                                 true);
+    _cleanup_(fed_type_config_freep) struct fed_type_config *group = make_type("", "v1", "Deployment", "deployments",
+                                                                               true);
+    _cleanup_(fed_type_config_freep) struct fed_type_config *plural = make_type("apps", "v1", "Deployment", "depls",
+                                                                                true);
+
+    (void)state;
+    assert_true(fed_type_config_rivals(a, version));
+    assert_false(fed_type_config_rivals(a, group) || fed_type_config_rivals(a, plural));
+    version->propagation_enabled = false;
+    assert_false(fed_type_config_rivals(a, version) || fed_type_config_rivals(version, a));
+}
+
 static void status(void **state)
 {
     _cleanup_buf_ struct buf b = BUF_INIT(4096);
@@ -350,6 +409,8 @@ int main(void)
         cmocka_unit_test(violations),
         cmocka_unit_test(usable_against_the_rules),
         cmocka_unit_test(namespaces_have_one_type),
+        cmocka_unit_test(one_of_rivals_goes_first),
+        cmocka_unit_test(rivals),
         cmocka_unit_test(status),
         cmocka_unit_test(replicas_paths),
         cmocka_unit_test(replicas_paths_of_odd_definitions),
