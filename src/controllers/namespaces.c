@@ -1,4 +1,5 @@
-/* See namespaces.h. Two informers; a HOST Namespace is kept as metadata and phase only. */
+/* See namespaces.h. Two informers, and a third while another federated type takes over; a HOST Namespace is kept as metadata and phase
+ * only. */
 #include "controllers/namespaces.h"
 
 #include <stdlib.h>
@@ -10,7 +11,8 @@ struct namespaces {
     char *limited_to;
     bool leading; /* lists are not from the server's cache */
     struct kube_informer *federated, *hosts;
-    char *federated_path;
+    struct kube_informer *next; /* takes the place of `federated` as soon as it is complete; or NULL */
+    char *followed_path;        /* of the newer of the two */
     struct list listeners;
 };
 
@@ -37,13 +39,34 @@ static void on_host(void *arg, struct kube_object *old, struct kube_object *now)
     notify(arg, kube_object_name(kube_object_either(now, old)), NAMESPACE_HOST);
 }
 
+static void notify_all(struct namespaces *n, const struct kube_informer *informer)
+{
+    struct kube_object *o;
+    for (size_t i = 0; kube_informer_next(informer, &i, &o);)
+        if (str_eq(kube_object_ns(o), kube_object_name(o)))
+            notify(n, kube_object_ns(o), NAMESPACE_PLACEMENT);
+}
+
+/* Placements may differ wherever the old type or the new one has something to say. */
+static void take_over(struct namespaces *n)
+{
+    struct kube_informer *old = n->federated;
+    n->federated = TAKE_PTR(n->next);
+    notify_all(n, old);
+    notify_all(n, n->federated);
+    kube_informer_stop(old);
+}
+
 static void on_state(void *arg, enum kube_informer_state state, const struct error *err)
 {
     struct namespaces *n = arg;
+    (void)state;
     if (err)
         log_warning("Failed to list namespaces: %s", error_msg(err));
-    if (state != KUBE_INFORMER_SYNCED || !namespaces_synced(n))
+    if (!namespaces_synced(n))
         return;
+    if (n->next)
+        take_over(n);
     list_for_each(it, &n->listeners) {
         struct namespaces_listener *l = list_entry(it, struct namespaces_listener, link);
         l->on_synced(l->arg);
@@ -82,35 +105,51 @@ void namespaces_free(struct namespaces *n)
     if (!n)
         return;
     kube_informer_stop(n->federated);
+    kube_informer_stop(n->next);
     kube_informer_stop(n->hosts);
-    free(n->federated_path);
+    free(n->followed_path);
     free(n->limited_to);
     free(n);
 }
 
-void namespaces_set_type(struct namespaces *n, const struct fed_type_config *type)
+static char *path_of(const struct namespaces *n, const struct fed_type_config *type)
 {
-    _cleanup_free_ char *path = NULL;
-    if (type) {
-        struct kube_resource res = { str_of(type->federated.group), str_of(type->federated.version),
-                                     str_of(type->federated.plural), true };
-        path = kube_path(&res, str_of(n->limited_to), STR_NULL, STR_NULL);
-    }
-    if (path && n->federated_path && strcmp(path, n->federated_path) == 0)
-        return;
-    if (!path && !n->federated_path)
-        return;
-    kube_informer_stop(n->federated);
-    n->federated = NULL;
-    free(n->federated_path);
-    n->federated_path = TAKE_PTR(path);
-    if (n->federated_path)
-        n->federated = kube_informer_start(&(struct kube_informer_config){ .client = n->host,
-                                                                           .path = n->federated_path,
-                                                                           .newest = n->leading,
-                                                                           .on_change = on_federated,
-                                                                           .on_state = on_state,
-                                                                           .arg = n });
+    struct kube_resource res = { str_of(type->federated.group), str_of(type->federated.version),
+                                 str_of(type->federated.plural), true };
+    return kube_path(&res, str_of(n->limited_to), STR_NULL, STR_NULL);
+}
+
+static struct kube_informer *start_federated(struct namespaces *n)
+{
+    return kube_informer_start(&(struct kube_informer_config){ .client = n->host,
+                                                               .path = n->followed_path,
+                                                               .newest = n->leading,
+                                                               .on_change = on_federated,
+                                                               .on_state = on_state,
+                                                               .arg = n });
+}
+
+bool namespaces_set_type(struct namespaces *n, const struct fed_type_config *type)
+{
+    _cleanup_free_ char *path = type ? path_of(n, type) : NULL;
+    if (str_eq(str_of(path), str_of(n->followed_path)))
+        return false;
+    free(n->followed_path);
+    n->followed_path = TAKE_PTR(path);
+    kube_informer_stop(TAKE_PTR(n->next));
+    if (!n->followed_path)
+        kube_informer_stop(TAKE_PTR(n->federated));
+    else if (n->federated)
+        n->next = start_federated(n);
+    else
+        n->federated = start_federated(n);
+    return true;
+}
+
+/* What is followed, complete or not. */
+static struct kube_informer *followed(const struct namespaces *n)
+{
+    return n->next ? n->next : n->federated;
 }
 
 void namespaces_lead(struct namespaces *n)
@@ -118,19 +157,29 @@ void namespaces_lead(struct namespaces *n)
     n->leading = true;
     if (n->hosts)
         kube_informer_renew(n->hosts);
-    if (n->federated)
-        kube_informer_renew(n->federated);
+    if (followed(n))
+        kube_informer_renew(followed(n));
 }
 
 bool namespaces_synced(const struct namespaces *n)
 {
     if (n->hosts && kube_informer_state(n->hosts) != KUBE_INFORMER_SYNCED)
         return false;
-    if (!n->federated)
+    if (!followed(n))
         return false;
-    enum kube_informer_state state = kube_informer_state(n->federated);
+    enum kube_informer_state state = kube_informer_state(followed(n));
     /* A namespace-scoped control plane works without FederatedNamespaces (controllers.md 5.5). */
     return state == KUBE_INFORMER_SYNCED || (n->limited_to && state == KUBE_INFORMER_MISSING);
+}
+
+static bool is_failing(const struct kube_informer *i)
+{
+    return i && (kube_informer_state(i) == KUBE_INFORMER_MISSING || kube_informer_state(i) == KUBE_INFORMER_FAILING);
+}
+
+bool namespaces_failing(const struct namespaces *n)
+{
+    return !namespaces_synced(n) && (is_failing(n->hosts) || is_failing(followed(n)));
 }
 
 struct kube_object *namespaces_federated(const struct namespaces *n, struct str ns)

@@ -333,8 +333,23 @@ void pass_plan(struct pass *p, void (*planner)(const struct fed_plan_input *, st
     apply_start(p);
 }
 
+/* An unknown placement must not look like an empty one: the pass ends, and comes again. Asked before each plan, as another type may have
+ * taken over meanwhile. */
+static bool waits_for_namespaces(struct pass *p)
+{
+    const struct sync *s = p->sync;
+    const struct namespaces *n = s->env->namespaces;
+    if ((!s->is_namespace && !s->target.namespaced) || namespaces_synced(n))
+        return false;
+    pass_end(p, namespaces_failing(n) ? PASS_RECHECK : PASS_AGAIN_SOON);
+    return true;
+}
+
+/* With its finalizer. */
 static void pass_sync(struct pass *p)
 {
+    if (waits_for_namespaces(p))
+        return;
     if (!pass_parse(p)) {
         pass_end(p, PASS_DONE);
         return;
@@ -374,10 +389,8 @@ void sync_process(void *arg, struct str key)
     if (o && !o->deleting)
         removals_drop_key(s->env->removals, str_of(s->type->name), key); /* it decides what happens there now */
     struct pass *p = pass_new(s, key, o ? o : vanished);
-    if ((s->is_namespace || s->target.namespaced) && !namespaces_synced(s->env->namespaces)) {
-        pass_end(p, PASS_AGAIN_SOON); /* an unknown placement must not look like an empty one */
+    if (waits_for_namespaces(p))
         return;
-    }
     if (vanished && pass_parse(p)) {
         pass_remains(p);
     } else if (!o) {

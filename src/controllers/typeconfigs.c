@@ -138,15 +138,20 @@ static int read_type(const struct kube_object *o, yyjson_doc **doc, struct fed_t
     return r < 0 ? r : fed_type_config_decode(yyjson_doc_get_root(*doc), ret, err);
 }
 
-/* The FTC `namespaces` tells where FederatedNamespaces live; a terminating one counts as absent (Q-46), and so does one that
- * cannot be used. */
-static bool have_namespaces_type(const struct type_configs *t)
+/* The FTC `namespaces` tells where FederatedNamespaces live, propagated or not; a terminating one counts as absent (Q-46), and so does
+ * one that cannot be used. Follows it as it is in the cache, whoever is looked at, so that no type goes by what it said before; false:
+ * there is none. */
+static bool follow_namespaces(struct type_configs *t)
 {
     _cleanup_free_ char *key = mem_printf("%s/%s", t->env->system_namespace, FED_NAMESPACES_FTC);
     const struct kube_object *o = kube_informer_get(t->informer, str_of(key));
     _cleanup_(fed_type_config_freep) struct fed_type_config *type = NULL;
     _cleanup_json_ yyjson_doc *doc = NULL;
-    return o && !o->deleting && read_type(o, &doc, &type, NULL) == 0;
+    if (!o || o->deleting || read_type(o, &doc, &type, NULL) < 0)
+        return false;
+    if (namespaces_set_type(t->env->namespaces, type))
+        enqueue_others(t, str_of(key));
+    return true;
 }
 
 /* Cluster-scoped types are never run by a namespace-scoped control plane. */
@@ -162,7 +167,8 @@ enum wish {
     WISH_INSTEAD, /* another one for the same target runs */
 };
 
-static enum wish wish_for(const struct type_configs *t, const struct fed_type_config *type)
+/* placeable: it is known where FederatedNamespaces are */
+static enum wish wish_for(const struct type_configs *t, const struct fed_type_config *type, bool placeable)
 {
     if (!type->propagation_enabled && !fed_type_collects_service_status(type, t->env->raw_status))
         return WISH_STOPPED;
@@ -170,7 +176,7 @@ static enum wish wish_for(const struct type_configs *t, const struct fed_type_co
         return WISH_STOPPED;
     if (type_rivals_instead(&t->rivals, type))
         return WISH_INSTEAD;
-    if (type->target.namespaced && !have_namespaces_type(t))
+    if (type->target.namespaced && !placeable)
         return WISH_IMPOSSIBLE;
     return WISH_RUNNING;
 }
@@ -209,13 +215,6 @@ static void lead_type(const struct type_configs *t, struct str key)
         sync_lead(r->sync);
 }
 
-/* The placement of namespaces matters as long as the FTC exists, propagated or not. */
-static void follow_namespaces(struct type_configs *t, struct str key, const struct fed_type_config *type)
-{
-    namespaces_set_type(t->env->namespaces, type);
-    enqueue_others(t, key);
-}
-
 static bool is_namespaces_key(const struct type_configs *t, struct str key)
 {
     struct str ns, name;
@@ -230,7 +229,7 @@ static void abandon_namespaces(struct type_configs *t, struct str key)
     for (size_t i = 0; map_next(&t->running, &i, &e);)
         if (((struct running *)e.val)->type->target.namespaced)
             stop_type(t, e.key);
-    namespaces_set_type(t->env->namespaces, NULL);
+    (void)namespaces_set_type(t->env->namespaces, NULL);
     enqueue_others(t, key);
 }
 
@@ -286,9 +285,7 @@ static void reconcile_type(struct type_configs *t, struct kube_object *o, yyjson
         patch_finalizer(t, o, root, true);
         return;
     }
-    if (is_namespaces_key(t, key) && !map_get(&t->running, key))
-        follow_namespaces(t, key, type);
-    enum wish wish = wish_for(t, type);
+    enum wish wish = wish_for(t, type, follow_namespaces(t));
     drive(t, key, type, wish);
     lead_type(t, key);
     if (wish == WISH_IMPOSSIBLE) {
