@@ -35,7 +35,7 @@ struct kube_informer {
     struct set objects;
     struct map forgotten; /* uids of objects that an own DELETE removed, until their event comes */
     struct map going[2];  /* uids of the last objects that were deleted, with versions */
-    uint8_t mark;
+    uint32_t mark; /* of the last list, failed ones included: must not come round while objects bear it */
     char *version; /* to resume from */
     char *continue_token;
     bool from_newest; /* the next list must not come from the server's cache */

@@ -19,7 +19,7 @@ struct kube_object {
     uint32_t body_len;
     uint16_t key_len, ns_len, uid_len, rv_len;
     bool deleting; /* metadata.deletionTimestamp is set */
-    uint8_t mark;  /* the informer's: seen by which list */
+    uint32_t mark; /* the informer's: seen by which list */
     int64_t generation;
     uint64_t hash; /* of what `project` kept, without metadata.resourceVersion */
     char data[];   /* key, uid, resourceVersion, body */

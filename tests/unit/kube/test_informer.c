@@ -154,6 +154,12 @@ static void start_synced(void)
     expect_changes("+ns/a@5 +ns/b@6 ");
 }
 
+/* Lists are asked for until there were this many, without the waits in between. */
+static void hurry(size_t wanted)
+{
+    WAIT_FOR((kube_informer_kick(informer), next_list >= wanted));
+}
+
 /* Method and target of the last request. Owned. */
 static char *last_request(void)
 {
@@ -344,6 +350,21 @@ static void relisted_after_410(void **state)
 {
     (void)state;
     relisted(true);
+}
+
+/* However many lists failed in between, one that lacks an object drops it: each attempt has a mark of its own. */
+static void relisted_after_many_failures(void **state)
+{
+    (void)state;
+    start_synced();
+    script(500, "InternalError");
+    fake_stream_send(TAKE_PTR(watching), EXPIRED);
+    hurry(1 + 255);
+    script(200, LIST("40", OBJECT("ns", "b", "ub", "6")));
+    hurry(1 + 255 + 1);
+    WAIT_FOR(watching);
+    expect_changes("-ns/a@5 ");
+    assert_int_equal(kube_informer_count(informer), 1);
 }
 
 /* A server that lists but refuses every watch as too old is not asked in a circle. */
@@ -585,12 +606,6 @@ static void script_synced(void)
     script(200, LIST("10", OBJECT("ns", "a", "ua", "5") "," OBJECT("ns", "b", "ub", "6")));
 }
 
-/* Lists are asked for until there were this many, without the waits in between. */
-static void hurry(size_t wanted)
-{
-    WAIT_FOR((kube_informer_kick(informer), next_list >= wanted));
-}
-
 static void vanished(int status, const char *reason, enum kube_informer_state want, const char *all_states)
 {
     script_synced();
@@ -805,6 +820,7 @@ int main(void)
         T(resumed),
         T(relisted_after_error_event),
         T(relisted_after_410),
+        T(relisted_after_many_failures),
         T(no_hot_loop),
         T(malformed_event),
         T(learned),
