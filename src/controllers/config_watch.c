@@ -16,9 +16,8 @@ struct config_watch {
     struct fed_config *current;
     struct kube_informer *informer;
     struct loop_timer timer;
-    uint64_t seen;    /* hash of the complaint that was told last */
-    uint64_t read;    /* hash of what the file held, or why it could not be read, in the last look */
-    uint64_t version; /* the highest resourceVersion that was taken; 0: none yet */
+    uint64_t seen; /* hash of the complaint that was told last */
+    uint64_t read; /* hash of what the file held, or why it could not be read, in the last look */
 };
 
 static const struct kube_resource resource = { STR(FED_CORE_GROUP), STR(FED_CORE_VERSION), STR("kubefedconfigs"),
@@ -53,19 +52,6 @@ static void good(struct config_watch *w, struct fed_config *config)
 
 /* --- the object --- */
 
-/* An API server that is behind may show the object as it was; whoever deleted and made it anew did not go back in time either. */
-static bool is_older(struct config_watch *w, struct str resource_version)
-{
-    uint64_t version;
-
-    if (str_to_u64(resource_version, &version) < 0)
-        return false;
-    if (version < w->version)
-        return true;
-    w->version = version;
-    return false;
-}
-
 static void on_object(void *arg, struct kube_object *old, struct kube_object *now)
 {
     struct config_watch *w = arg;
@@ -74,10 +60,6 @@ static void on_object(void *arg, struct kube_object *old, struct kube_object *no
     struct fed_config *config = NULL;
 
     (void)old;
-    if (now && is_older(w, kube_object_rv(now))) {
-        log_verbose(1, "KubeFedConfig \"%s/kubefed\": an older state than the one in force is ignored", w->ns);
-        return;
-    }
     if (!now) {
         bad(w, "it was deleted");
         return;

@@ -1,8 +1,8 @@
 /*
  * Notices changes of the KubeFedConfig while the control plane runs (KubeFed needed a restart): the object by a watch, a file by
  * reading it again every few seconds; what two looks running found alike counts. What is invalid is told once, as an error in the
- * log, and the last good settings stay; what is older (by resourceVersion) than what was seen is ignored, as an API server that is
- * behind would show it.
+ * log, and the last good settings stay. The informer keeps older states of the object out, as an API server that is behind would show
+ * them, and knows when they count all the same: after a restore of the storage, or when the object was made anew.
  */
 #ifndef CONTROLLERS_CONFIG_WATCH_H
 #define CONTROLLERS_CONFIG_WATCH_H

@@ -35,10 +35,14 @@ struct kube_informer {
     struct set objects;
     struct map forgotten; /* uids of objects that an own DELETE removed, until their event comes */
     struct map going[2];  /* uids of the last objects that were deleted, with versions */
-    uint32_t mark; /* of the last list, failed ones included: must not come round while objects bear it */
-    char *version; /* to resume from */
+    uint32_t mark;        /* of the last list, failed ones included: must not come round while objects bear it */
+    char *version;        /* to resume from */
     char *continue_token;
     bool from_newest; /* the next list must not come from the server's cache */
+    uint64_t highest; /* version seen in lists, events and answers to own writes; 0: none */
+    uint64_t before;  /* the same, when the list under way began */
+    bool older;       /* the list under way, of what is stored, shows an object as it was before it was cached */
+    bool restored;    /* the storage went back in time: the next complete list is taken as it is */
     struct kube_call *call;
     struct json_split *split;
     struct watch_decoder watch;
@@ -80,6 +84,14 @@ static void set_state(struct kube_informer *i, enum kube_informer_state state, c
 
 /* --- the cache --- */
 
+static void note_version(struct kube_informer *i, struct str rv)
+{
+    uint64_t version;
+
+    if (str_to_u64(rv, &version) == 0)
+        i->highest = MAX(i->highest, version);
+}
+
 /* < 0, 0, > 0; resourceVersions that are no integers count as "newer" when they differ. */
 static int compare_versions(struct str a, struct str b)
 {
@@ -113,6 +125,28 @@ static void count_object(struct kube_informer *i, const struct kube_object *old,
     all->bytes += came - went;
 }
 
+static bool is_same(const struct kube_object *a, const struct kube_object *b)
+{
+    return str_eq(kube_object_rv(a), kube_object_rv(b)) && a->hash == b->hash && a->generation == b->generation &&
+           a->deleting == b->deleting;
+}
+
+/* Does `o` bring nothing that is newer than what is cached? After a restore versions do not compare with those before it, and the
+ * same one may be another state; what this list or a write during it brought is of the new time already. */
+static bool is_known(struct kube_informer *i, const struct kube_object *old, const struct kube_object *o)
+{
+    bool before = old && old->mark != i->mark;
+    int order;
+
+    if (!old || !str_eq(kube_object_uid(old), kube_object_uid(o)))
+        return false;
+    if (i->restored && before)
+        return is_same(old, o);
+    order = compare_versions(kube_object_rv(o), kube_object_rv(old));
+    i->older |= i->from_newest && before && order < 0;
+    return order <= 0;
+}
+
 /* Takes over the reference to `o`. */
 static void store(struct kube_informer *i, struct kube_object *o)
 {
@@ -122,8 +156,7 @@ static void store(struct kube_informer *i, struct kube_object *o)
         kube_object_unref(o);
         return;
     }
-    if (old && str_eq(kube_object_uid(old), kube_object_uid(o)) &&
-        compare_versions(kube_object_rv(o), kube_object_rv(old)) <= 0) {
+    if (is_known(i, old, o)) {
         old->mark = i->mark;
         kube_object_unref(o);
         return;
@@ -223,6 +256,7 @@ static void read_version(struct kube_informer *i, struct str rv)
 {
     set_string(&i->version, rv);
     (void)str_to_u64(rv, &i->tally->version);
+    note_version(i, rv);
 }
 
 static int on_item(void *arg, struct str json)
@@ -289,14 +323,45 @@ static void count_list(struct kube_informer *i)
     i->tally->list_items += i->list_items;
 }
 
+/* A list of what is stored is of an earlier version than was seen before it began, or shows an object so: somebody restored the
+ * storage from a backup. Of the server's cache the same would only say that this server is behind others. */
+static bool went_back(const struct kube_informer *i)
+{
+    uint64_t version;
+
+    if (!i->from_newest || i->restored)
+        return false;
+    return i->older || (str_to_u64(str_of(i->version), &version) == 0 && version < i->before);
+}
+
+/* Once more, and taken as it is: what was cached hid the older states from the list that showed it. */
+static void list_restored(struct kube_informer *i)
+{
+    log_info(
+        "%s: the storage of the API server went back in time (its version is %s, seen was %llu), as after a restore "
+        "from a backup: its objects are taken as they are now",
+        i->path, i->version ? i->version : "unknown", (unsigned long long)i->before);
+    i->restored = true;
+    map_done(&i->forgotten);
+    map_done(&i->going[0]);
+    map_done(&i->going[1]);
+    list_start(i);
+}
+
 static void list_complete(struct kube_informer *i)
 {
     count_list(i);
+    if (went_back(i)) {
+        list_restored(i);
+        return;
+    }
     drop_vanished(i);
     if (i->gone)
         return;
     map_done(&i->forgotten);
-    i->from_newest = false;
+    if (i->restored)
+        (void)str_to_u64(str_of(i->version), &i->highest);
+    i->from_newest = i->restored = false;
     i->refusals = 0;
     backoff_reset(&i->backoff);
     if (i->state == KUBE_INFORMER_SYNCED && i->config.on_relisted)
@@ -373,6 +438,8 @@ static void list_page(struct kube_informer *i)
 static void list_start(struct kube_informer *i)
 {
     i->mark++;
+    i->before = i->highest;
+    i->older = false;
     i->tally->lists++;
     i->list_ms = loop_now(i->loop);
     i->list_items = 0;
@@ -613,6 +680,7 @@ static struct kube_object *learn(struct kube_informer *i, yyjson_val *live, bool
 
     if (kube_object_new(live, i->config.project, i->config.arg, &o, NULL) < 0)
         return NULL;
+    note_version(i, kube_object_rv(o));
     old = set_get(&i->objects, kube_object_key(o));
     if (old && str_eq(kube_object_uid(old), kube_object_uid(o)))
         newer = compare_versions(kube_object_rv(o), kube_object_rv(old));

@@ -4,6 +4,11 @@
  * version"; errors back off 0.8 s doubling to 30 s with jitter. An initial list may be served from the server's cache
  * (resourceVersion=0); a relist after 410 asks for the newest.
  *
+ * A state with an older resourceVersion than the cached one is ignored: API servers that are behind show such. Except when a list
+ * of what is stored is older than what was seen before it began, or shows an object so: then the storage was restored from a backup,
+ * and a second list is taken as it is, which on_change sees as changes to lower resourceVersions, or equal ones. Said once, at level
+ * info.
+ *
  * Objects are kept as compact JSON bytes reduced by `project`, with the fields everybody needs beside them.
  */
 #ifndef KUBE_INFORMER_H

@@ -1,4 +1,4 @@
-/* Changes of the KubeFedConfig: what is older than what was seen is no change. */
+/* Changes of the KubeFedConfig: what is older than what was seen is no change, unless the storage was restored or the object made anew. */
 #include "controllers/config_watch.h"
 #include "kube/kube_test.h"
 
@@ -55,16 +55,38 @@ static void on_bad(void *arg, bool bad)
     (void)bad;
 }
 
-/* Deleted and made anew, as an API server shows it that is behind. */
 static void older_is_ignored(void **state)
+{
+    (void)state;
+    WAIT_FOR(watching);
+    send("MODIFIED", "u1", 20, "Namespaced");
+    send("MODIFIED", "u1", 15, "Cluster");
+    send("MODIFIED", "u1", 30, "Namespaced");
+    send("MODIFIED", "u1", 31, "Cluster");
+    WAIT_FOR(strstr(trace.p, "Cluster;"));
+    assert_string_equal(trace.p, "Namespaced;Cluster;");
+}
+
+/* The API server lost what it knew of the watch, and its storage is one of a backup. */
+static void restored_counts(void **state)
+{
+    (void)state;
+    WAIT_FOR(watching);
+    send("MODIFIED", "u1", 20, "Namespaced");
+    fake_stream_send(TAKE_PTR(watching), "{\"type\":\"ERROR\",\"object\":{\"code\":410,\"reason\":\"Expired\"}}\n");
+    WAIT_FOR(watching);
+    assert_string_equal(trace.p, "Namespaced;Cluster;");
+    send("MODIFIED", "u1", 15, "Namespaced");
+    WAIT_FOR(strcmp(trace.p, "Namespaced;Cluster;Namespaced;") == 0);
+}
+
+static void made_anew_counts(void **state)
 {
     (void)state;
     WAIT_FOR(watching);
     send("MODIFIED", "u1", 20, "Namespaced");
     send("DELETED", "u1", 21, "Namespaced");
     send("ADDED", "u2", 15, "Cluster");
-    send("MODIFIED", "u2", 30, "Namespaced");
-    send("MODIFIED", "u2", 31, "Cluster");
     WAIT_FOR(strstr(trace.p, "Cluster;"));
     assert_string_equal(trace.p, "Namespaced;Cluster;");
 }
@@ -79,6 +101,7 @@ static int set_up(void **state)
         return -1;
     fake_api_start(&api, loop, handle);
     host = new_client(NULL);
+    watching = NULL;
     trace = BUF_INIT(BUF_MAX_DEFAULT);
     buf_addz(&trace, "");
     watch = config_watch_start(&(struct config_watch_config){
@@ -100,7 +123,8 @@ static int tear_down(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test_setup_teardown(older_is_ignored, set_up, tear_down) };
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+    const struct CMUnitTest tests[] = { T(older_is_ignored), T(restored_counts), T(made_anew_counts) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

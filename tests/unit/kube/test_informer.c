@@ -13,6 +13,7 @@ static struct {
     const char *body;
 } lists[24];
 static size_t n_lists, next_list;
+static struct raw_conn *listing;  /* the last list */
 static struct raw_conn *watching; /* the watch that is open */
 static int watch_status;          /* refuses watches when not 0 */
 static unsigned n_watches;
@@ -30,6 +31,7 @@ static void handle(struct fake_api *a, const struct fake_request *req)
     if (!strstr(req->query, "watch=true")) {
         size_t i = MIN(next_list, n_lists - 1);
         next_list++;
+        listing = req->conn;
         if (lists[i].status == 200)
             fake_reply(req->conn, 200, NULL, lists[i].body);
         else if (lists[i].status)
@@ -679,17 +681,17 @@ static void refusals_after_success(void **state)
     script_synced();
     script(404, "NotFound");
     script(404, "NotFound");
-    script_synced();
+    script(200, LIST("20", OBJECT("ns", "a", "ua", "5") "," OBJECT("ns", "b", "ub", "6")));
     script(404, "NotFound");
     script(404, "NotFound");
-    script_synced();
+    script(200, LIST("30", OBJECT("ns", "a", "ua", "5") "," OBJECT("ns", "b", "ub", "6")));
     start_losing(true, 404);
     hurry(3);
     watch_status = 0;
     hurry(4);
     WAIT_FOR(watching);
     watch_status = 404;
-    fake_stream_send(watching, BOOKMARK("12"));
+    fake_stream_send(watching, BOOKMARK("21"));
     fake_stream_end(TAKE_PTR(watching));
     hurry(6);
     watch_status = 0;
@@ -788,6 +790,123 @@ static void renewed(void **state)
     assert_true(str_has_suffix(str_of(watch), STR("&resourceVersion=20")));
 }
 
+/* --- a storage that was restored from a backup --- */
+
+#define OBJECT_OF(ns, name, uid, rv, generation)                                                                       \
+    "{\"metadata\":{\"namespace\":\"" ns "\",\"name\":\"" name "\",\"uid\":\"" uid "\",\"resourceVersion\":\"" rv      \
+    "\",\"generation\":" generation "}}"
+
+/* Synced; a@30 came by the watch, b@32 is the answer to an own write, d was seen to go and e was deleted by us. */
+static void start_before_restore(void)
+{
+    _cleanup_json_ yyjson_doc *b = NULL;
+
+    script(200,
+           LIST("10", OBJECT("ns", "a", "ua", "5") "," OBJECT("ns", "b", "ub", "6") "," OBJECT(
+                          "ns", "d", "ud", "7") "," OBJECT("ns", "e", "ue", "8") "," OBJECT("ns", "f", "uf", "9")));
+    start();
+    WAIT_FOR(watching);
+    fake_stream_send(watching,
+                     EVENT("DELETED", OBJECT("ns", "d", "ud", "29")) EVENT("MODIFIED", OBJECT("ns", "a", "ua", "30")));
+    WAIT_FOR(strstr(changes.p, "a@5>30"));
+    assert_int_equal(json_parse(STR(OBJECT("ns", "b", "ub", "32")), &b, NULL), 0);
+    assert_non_null(kube_informer_learn(informer, yyjson_doc_get_root(b)));
+    kube_informer_forget(informer, STR("ns/e"), STR("ue"));
+    buf_reset(&changes);
+    buf_addz(&changes, "");
+}
+
+/* The newest list shows an earlier version than was seen: all that it shows counts, also what has the same version as before. */
+static void restored(void **state)
+{
+    (void)state;
+    start_before_restore();
+    script(200, LIST("31", OBJECT("ns", "a", "ua", "25") "," OBJECT("ns", "b", "ub", "20") "," OBJECT(
+                               "ns", "d", "ud", "7") "," OBJECT("ns", "e", "ue", "8") "," OBJECT_OF("ns", "f", "uf",
+                                                                                                    "9", "2")));
+    fake_stream_send(TAKE_PTR(watching), EXPIRED);
+    WAIT_FOR(watching);
+    expect_changes("+ns/d@7 ns/a@30>25 ns/b@32>20 +ns/e@8 ns/f@9>9 ");
+    assert_int_equal(next_list, 3);
+    _cleanup_free_ char *watch = last_request();
+    assert_true(str_has_suffix(str_of(watch), STR("&resourceVersion=31")));
+    /* From here on it is as ever: what is older is ignored, and the next list is one. */
+    fake_stream_send(watching,
+                     EVENT("MODIFIED", OBJECT("ns", "a", "ua", "24")) EVENT("MODIFIED", OBJECT("ns", "b", "ub", "33")));
+    WAIT_FOR(changes.n);
+    expect_changes("ns/b@20>33 ");
+    fake_stream_send(TAKE_PTR(watching), BOOKMARK("34") EXPIRED);
+    script(200, LIST("35", OBJECT("ns", "a", "ua", "25") "," OBJECT("ns", "b", "ub", "33")));
+    WAIT_FOR(watching);
+    assert_true(strstr(changes.p, "-ns/d@7 ") && strstr(changes.p, "-ns/e@8 ") && strstr(changes.p, "-ns/f@9 "));
+    assert_null(strstr(changes.p, "ns/a"));
+    assert_int_equal(next_list, 4);
+}
+
+/* etcd's `--bump-revision` lets the version of the storage go on, but not those of the objects. */
+static void restored_and_bumped(void **state)
+{
+    (void)state;
+    start_before_restore();
+    script(200, LIST("1000", OBJECT("ns", "a", "ua", "25") "," OBJECT("ns", "b", "ub", "32")));
+    fake_stream_send(TAKE_PTR(watching), EXPIRED);
+    WAIT_FOR(watching);
+    assert_non_null(strstr(changes.p, "ns/a@30>25 "));
+    assert_null(strstr(changes.p, "ns/b@"));
+    assert_int_equal(next_list, 3);
+}
+
+/* What a write brings while a list is under way is newer than what the list shows, and no restore. */
+static void written_during_a_list(void **state)
+{
+    (void)state;
+    _cleanup_json_ yyjson_doc *a = NULL;
+
+    start_synced();
+    script(0, NULL);
+    kube_informer_renew(informer);
+    WAIT_FOR(next_list == 2);
+    assert_int_equal(json_parse(STR(OBJECT("ns", "a", "ua", "22")), &a, NULL), 0);
+    assert_non_null(kube_informer_learn(informer, yyjson_doc_get_root(a)));
+    fake_reply(listing, 200, NULL, LIST("20", OBJECT("ns", "a", "ua", "5") "," OBJECT("ns", "b", "ub", "6")));
+    watching = NULL;
+    WAIT_FOR(watching);
+    expect_changes("");
+    assert_int_equal(next_list, 2);
+    assert_true(str_eqc(kube_object_rv(kube_informer_get(informer, STR("ns/a"))), "22"));
+}
+
+/* The list that tells of it may be the last that works for a while. */
+static void restored_in_the_end(void **state)
+{
+    (void)state;
+    start_before_restore();
+    script(200, LIST("31", OBJECT("ns", "a", "ua", "25")));
+    script(500, "InternalError");
+    script(200, LIST("32", OBJECT("ns", "a", "ua", "25")));
+    fake_stream_send(TAKE_PTR(watching), EXPIRED);
+    hurry(4);
+    WAIT_FOR(watching);
+    assert_non_null(strstr(changes.p, "ns/a@30>25 "));
+    assert_non_null(strstr(changes.p, "-ns/b@32 "));
+    assert_int_equal(next_list, 4);
+}
+
+/* A list from the cache of a server that is behind others is no restore: objects do not go back in time. */
+static void behind(void **state)
+{
+    (void)state;
+    script(200, "{\"metadata\":{\"resourceVersion\":\"40\"},\"items\":[" OBJECT("ns", "a", "ua", "39") ",?");
+    script(200, LIST("35", OBJECT("ns", "a", "ua", "34")));
+    start();
+    WAIT_FOR(kube_informer_state(informer) == KUBE_INFORMER_FAILING);
+    hurry(2);
+    WAIT_FOR(watching);
+    expect_changes("+ns/a@39 ");
+    assert_int_equal(next_list, 2);
+    assert_null(strstr(api.log.p, "?limit=500;")); /* from storage */
+}
+
 /* A server that cannot answer from its storage is asked until it can, and never for what it has cached. */
 static void renewal_that_fails(void **state)
 {
@@ -845,6 +964,11 @@ int main(void)
         T(may_only_list),
         T(renewed),
         T(renewal_that_fails),
+        T(restored),
+        T(restored_and_bumped),
+        T(written_during_a_list),
+        T(restored_in_the_end),
+        T(behind),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
