@@ -212,11 +212,18 @@ static void on_object(void *arg, struct kube_object *old, struct kube_object *no
         return; /* status or metadata only (P-08) */
     sync_measure_change(s, kube_object_key(kube_object_either(now, old)), now);
     sync_tell_watcher(s, kube_object_key(kube_object_either(now, old)));
-    if (!now && old && s->env->leading && sync_vanished(old)) {
-        kube_object_unref(map_remove(&s->vanished, kube_object_key(old)));
-        map_put(&s->vanished, kube_object_key(old), kube_object_ref(old));
-    }
     sync_enqueue(s, kube_object_key(kube_object_either(now, old)));
+}
+
+/* Only what was seen as it happened counts: of what a renewed list does not have any more, states were skipped in between, as the one
+ * without its finalizer. */
+static void on_deleted(void *arg, struct kube_object *last)
+{
+    struct sync *s = arg;
+    if (!s->open || !sync_vanished(last))
+        return;
+    kube_object_unref(map_remove(&s->vanished, kube_object_key(last)));
+    map_put(&s->vanished, kube_object_key(last), kube_object_ref(last));
 }
 
 static void on_objects_state(void *arg, enum kube_informer_state state, const struct error *err)
@@ -301,6 +308,7 @@ static void start_objects(struct sync *s)
                                                                      .path = path,
                                                                      .newest = s->env->leading,
                                                                      .on_change = on_object,
+                                                                     .on_deleted = on_deleted,
                                                                      .on_state = on_objects_state,
                                                                      .arg = s });
 }

@@ -214,6 +214,14 @@ static bool was_seen_going(const struct kube_informer *i, struct str uid, struct
     return str_to_u64(rv, &version) < 0 || version <= (uint64_t)(uintptr_t)map_get(m, uid);
 }
 
+static void tell_last(struct kube_informer *i, yyjson_val *live)
+{
+    _cleanup_(kube_object_unrefp) struct kube_object *last = NULL;
+
+    if (i->config.on_deleted && kube_object_new(live, i->config.project, i->config.arg, &last, NULL) == 0)
+        i->config.on_deleted(i->config.arg, last);
+}
+
 static void deleted(struct kube_informer *i, yyjson_val *live)
 {
     struct str ns = json_path_str(live, "metadata.namespace"), name = json_path_str(live, "metadata.name");
@@ -224,7 +232,9 @@ static void deleted(struct kube_informer *i, yyjson_val *live)
     struct kube_object *old = set_get(&i->objects, str_of(key));
     if (!old || !str_eq(kube_object_uid(old), uid) || compare_versions(rv, kube_object_rv(old)) < 0)
         return; /* what is cached is newer: a successor, or labelled again by us */
-    drop(i, old);
+    tell_last(i, live);
+    if (!i->gone)
+        drop(i, old);
 }
 
 /* --- trying again --- */
@@ -609,6 +619,7 @@ void kube_informer_stop(struct kube_informer *i)
         return;
     i->gone = true;
     i->config.on_change = NULL;
+    i->config.on_deleted = NULL;
     i->config.on_state = NULL;
     i->config.on_relisted = NULL;
     loop_timer_stop(&i->timer);

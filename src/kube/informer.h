@@ -89,6 +89,9 @@ struct kube_informer_config {
     /* old NULL: added; new NULL: deleted. Called after the cache changed, only when something that was kept differs
      * (hash), or generation, deletion or resourceVersion does (the handler decides what matters). May be NULL. */
     void (*on_change)(void *arg, struct kube_object *old, struct kube_object *now);
+    /* A watch event says that a cached object is deleted, or out of the selector's sight: called before on_change, with the last state
+     * as the event carries it. Not for what a list does not have any more: how that went was not seen. May be NULL. */
+    void (*on_deleted)(void *arg, struct kube_object *last);
     /* A complete cache was filled anew, since the server had forgotten where the watch was: what a selector hides may have
      * changed as well. May be NULL. */
     void (*on_relisted)(void *arg);

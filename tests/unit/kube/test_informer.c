@@ -22,7 +22,7 @@ static struct kube_client *client;
 static struct kube_informer *informer;
 static struct buf changes; /* "+key@rv " "key@old>new " "-key@rv " */
 static struct buf states;
-static bool stop_on_change, stop_on_state;
+static bool stop_on_change, stop_on_state, stop_on_deleted;
 
 static void handle(struct fake_api *a, const struct fake_request *req)
 {
@@ -72,7 +72,7 @@ static int set_up(void **state)
     n_lists = next_list = n_watches = 0;
     watching = NULL;
     watch_status = 0;
-    stop_on_change = stop_on_state = false;
+    stop_on_change = stop_on_state = stop_on_deleted = false;
     changes = states = BUF_INIT(BUF_MAX_DEFAULT);
     buf_addz(&changes, "");
     buf_addz(&states, "");
@@ -280,6 +280,47 @@ static void events(void **state)
                          EVENT("DELETED", OBJECT("ns", "x", "ux", "15")) EVENT("ADDED", OBJECT("ns", "d", "ud", "16")));
     WAIT_FOR(changes.n);
     expect_changes("+ns/d@16 "); /* nothing that is known or older */
+}
+
+static void on_deleted(void *arg, struct kube_object *last)
+{
+    (void)arg;
+    assert_non_null(kube_informer_get(informer, kube_object_key(last)));
+    buf_printf(&changes, "last %" PRIstr "@%" PRIstr " ", STRARG(kube_object_key(last)), STRARG(kube_object_rv(last)));
+    if (stop_on_deleted)
+        kube_informer_stop(TAKE_PTR(informer));
+}
+
+/* A deletion that is seen is told with the last state; what a list does not have any more is not told so. */
+static void last_states(void **state)
+{
+    (void)state;
+    script(200, LIST("10", OBJECT("ns", "a", "ua", "5") "," OBJECT("ns", "b", "ub", "6")));
+    script(200, LIST("40", ""));
+    start_with((struct kube_informer_config){ .on_deleted = on_deleted });
+    WAIT_FOR(watching);
+    expect_changes("+ns/a@5 +ns/b@6 ");
+    fake_stream_send(watching,
+                     EVENT("DELETED", OBJECT("ns", "x", "ux", "11")) EVENT("DELETED", OBJECT("ns", "b", "other", "12"))
+                         EVENT("DELETED", OBJECT("ns", "b", "ub", "13")));
+    WAIT_FOR(changes.n);
+    expect_changes("last ns/b@13 -ns/b@6 ");
+    fake_stream_send(TAKE_PTR(watching), EXPIRED);
+    WAIT_FOR(changes.n);
+    expect_changes("-ns/a@5 ");
+}
+
+static void stopped_by_deletion(void **state)
+{
+    (void)state;
+    script(200, LIST("10", OBJECT("ns", "a", "ua", "5")));
+    start_with((struct kube_informer_config){ .on_deleted = on_deleted });
+    WAIT_FOR(watching);
+    expect_changes("+ns/a@5 ");
+    stop_on_deleted = true;
+    fake_stream_send(watching, EVENT("DELETED", OBJECT("ns", "a", "ua", "13")));
+    WAIT_FOR(!informer);
+    expect_changes("last ns/a@13 ");
 }
 
 /* Deleted and made again under the same name, seen as one change or as two. */
@@ -935,6 +976,8 @@ int main(void)
         T(failing_list),
         T(expired_page),
         T(events),
+        T(last_states),
+        T(stopped_by_deletion),
         T(recreated),
         T(resumed),
         T(relisted_after_error_event),

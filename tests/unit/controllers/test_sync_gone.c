@@ -1,0 +1,239 @@
+/*
+ * Objects in members whose federated object is gone: removed or let go, by how it went and by what was put off. Host and member are one
+ * fake API server with one type, ClusterRole, and one member, c.
+ */
+#include "base/rtime.h"
+#include "controllers/manager.h"
+#include "kube/kube_test.h"
+
+#define FED "/apis/types.kubefed.io/v1beta1/federatedclusterroles"
+#define CORE "/apis/core.kubefed.io/v1beta1/namespaces/sys/"
+#define TARGET "/apis/rbac.authorization.k8s.io/v1/clusterroles"
+#define TYPE "clusterroles.rbac.authorization.k8s.io"
+#define LIST(items) "{\"metadata\":{\"resourceVersion\":\"%s\"},\"items\":[%s]}"
+#define REMOVED "DELETE " TARGET "/r;"
+#define LET_GO "PATCH " TARGET "/r;"
+
+static struct kube_client *host;
+static struct fed_config *config;
+static struct manager *manager;
+static const char *ftc;               /* name of the FederatedTypeConfig */
+static char *cached, *stored;         /* federated objects: in the server's cache, and in its storage */
+static const char *version;           /* of lists */
+static bool in_member;                /* the member has a labelled object r */
+static struct raw_conn *watch_of_fed; /* the watch of federated objects that is open */
+static char *created;                 /* a creationTimestamp of now */
+
+static char *type_json(void)
+{
+    return mem_printf(
+        "{\"apiVersion\":\"core.kubefed.io/v1beta1\",\"kind\":\"FederatedTypeConfig\",\"metadata\":{\"namespace\":\"sys\","
+        "\"name\":\"%s\",\"uid\":\"u-t\",\"resourceVersion\":\"9\",\"generation\":1,"
+        "\"finalizers\":[\"core.kubefed.io/federated-type-config\"]},\"spec\":{\"propagation\":\"Enabled\","
+        "\"targetType\":{\"group\":\"rbac.authorization.k8s.io\",\"version\":\"v1\",\"kind\":\"ClusterRole\","
+        "\"pluralName\":\"clusterroles\",\"scope\":\"Cluster\"},\"federatedType\":{\"group\":\"types.kubefed.io\","
+        "\"version\":\"v1beta1\",\"kind\":\"FederatedClusterRole\",\"pluralName\":\"federatedclusterroles\","
+        "\"scope\":\"Cluster\"}}}",
+        ftc);
+}
+
+static char *cluster_json(void)
+{
+    return mem_printf("{\"apiVersion\":\"core.kubefed.io/v1beta1\",\"kind\":\"KubeFedCluster\",\"metadata\":{"
+                      "\"namespace\":\"sys\",\"name\":\"c\",\"uid\":\"u-c\",\"resourceVersion\":\"4\"},"
+                      "\"spec\":{\"apiEndpoint\":\"http://127.0.0.1:%u\",\"secretRef\":{\"name\":\"s\"}},\"status\":{"
+                      "\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\"}]}}",
+                      api.raw.port);
+}
+
+/* A federated object that was made just now. verb: what its template says. */
+static char *federated(const char *name, const char *rv, bool finalizer, const char *verb)
+{
+    return mem_printf(
+        "{\"apiVersion\":\"types.kubefed.io/v1beta1\",\"kind\":\"FederatedClusterRole\",\"metadata\":{"
+        "\"name\":\"%s\",\"uid\":\"u-%s\",\"resourceVersion\":\"%s\",\"generation\":2,"
+        "\"creationTimestamp\":\"%s\",\"finalizers\":[%s]},\"spec\":{\"template\":{\"rules\":[{\"verbs\":["
+        "\"%s\"]}]},\"placement\":{\"clusters\":[{\"name\":\"c\"}]}}}",
+        name, name, rv, created, finalizer ? "\"kubefed.io/sync-controller\"" : "", verb);
+}
+
+static char *items(const char *path, bool from_storage)
+{
+    if (strcmp(path, CORE "federatedtypeconfigs") == 0)
+        return type_json();
+    if (strcmp(path, FED) == 0)
+        return mem_strdup(from_storage ? stored : cached);
+    if (strcmp(path, CORE "kubefedclusters") == 0)
+        return cluster_json();
+    if (strcmp(path, TARGET) == 0 && in_member)
+        return mem_strdup("{\"apiVersion\":\"rbac.authorization.k8s.io/v1\",\"kind\":\"ClusterRole\",\"metadata\":{"
+                          "\"name\":\"r\",\"uid\":\"u-m\",\"resourceVersion\":\"5\",\"labels\":{\"kubefed.io/managed\":"
+                          "\"true\"}},\"rules\":[{\"verbs\":[\"get\"]}]}");
+    return mem_strdup("");
+}
+
+static void serve_list(const struct fake_request *req)
+{
+    _cleanup_free_ char *what = items(req->path, !strstr(req->query, "resourceVersion=0"));
+    _cleanup_free_ char *body = mem_printf(LIST("%s"), version, what);
+
+    fake_reply(req->conn, 200, NULL, body);
+}
+
+static void serve_read(const struct fake_request *req)
+{
+    if (strstr(req->query, "watch=true")) {
+        fake_stream_begin(req->conn);
+        if (strcmp(req->path, FED) == 0)
+            watch_of_fed = req->conn;
+    } else if (strstr(req->query, "limit=")) {
+        serve_list(req);
+    } else if (strcmp(req->path, "/healthz") == 0) {
+        fake_reply(req->conn, 200, NULL, "ok");
+    } else if (strstr(req->path, "/secrets/")) {
+        fake_reply(req->conn, 200, NULL, "{\"data\":{\"token\":\"dG9rZW4=\"}}");
+    } else {
+        fake_refuse(req->conn, 404, "NotFound", "not there");
+    }
+}
+
+static void handle(struct fake_api *a, const struct fake_request *req)
+{
+    (void)a;
+    if (strcmp(req->method, "GET") == 0)
+        serve_read(req);
+    else
+        fake_reply(req->conn, strcmp(req->method, "POST") == 0 ? 201 : 200, NULL, "{}");
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    _cleanup_json_mut_ yyjson_mut_doc *made = fed_config_default_object("sys", "Cluster");
+    _cleanup_json_ yyjson_doc *doc = json_freeze(made);
+    char now[21];
+
+    if (loop_new(&loop, NULL) < 0 || fed_config_decode(yyjson_doc_get_root(doc), &config, NULL) < 0)
+        return -1;
+    fake_api_start(&api, loop, handle);
+    host = new_client(NULL);
+    time_rfc3339(time_wall_s(), now);
+    created = mem_strdup(now);
+    cached = mem_strdup("");
+    stored = mem_strdup("");
+    ftc = TYPE;
+    version = "50";
+    in_member = true;
+    watch_of_fed = NULL;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    manager_free(manager);
+    manager = NULL;
+    kube_client_free(host);
+    fed_config_free(config);
+    config = NULL;
+    fake_api_stop(&api);
+    loop_free(loop);
+    free(cached);
+    free(stored);
+    free(created);
+    return 0;
+}
+
+static void set(char **to, char *value)
+{
+    free(*to);
+    *to = value;
+}
+
+static bool happened(const char *request)
+{
+    return strstr(api.log.p, request) != NULL;
+}
+
+static void lead(void)
+{
+    manager = manager_start(host, config, &fed_behavior_default, "sys");
+    manager_lead(manager);
+}
+
+/* Leads, with r in the caches and in the member. */
+static void lead_with_r(void)
+{
+    set(&stored, federated("r", "40", true, "get"));
+    lead();
+    WAIT_FOR(watch_of_fed && happened("GET " TARGET "?watch=true") && happened("PATCH " FED "/r/status"));
+}
+
+static void send_deleted(char *last)
+{
+    _cleanup_free_ char *object = last, *event = mem_printf("{\"type\":\"DELETED\",\"object\":%s}\n", object);
+
+    fake_stream_send(watch_of_fed, event);
+}
+
+/* --- how it went --- */
+
+/* The API server let it go in the moment when it got its finalizer. */
+static void vanished(void **state)
+{
+    (void)state;
+    lead_with_r();
+    send_deleted(federated("r", "60", true, "get"));
+    WAIT_FOR(happened(REMOVED));
+    assert_false(happened(LET_GO));
+}
+
+/* The last state counts, which the event has, not the one in the cache. */
+static void finalizer_taken_away(void **state)
+{
+    (void)state;
+    lead_with_r();
+    send_deleted(federated("r", "60", false, "get"));
+    WAIT_FOR(happened(LET_GO));
+    assert_false(happened(REMOVED));
+}
+
+/* A standby was behind when it became the leader: what it did not see may have been an orphaning deletion. */
+static void gone_when_promoted(void **state)
+{
+    (void)state;
+    set(&cached, federated("r", "40", true, "get"));
+    manager = manager_start(host, config, &fed_behavior_default, "sys");
+    WAIT_FOR(watch_of_fed && happened("GET " TARGET "?watch=true"));
+    manager_lead(manager);
+    WAIT_FOR(happened(LET_GO) || happened(REMOVED));
+    assert_false(happened(REMOVED));
+}
+
+/* --- a host that was restored from a backup --- */
+
+/* The same generation of another history. */
+static void restored(void **state)
+{
+    (void)state;
+    lead_with_r();
+    version = "30";
+    set(&stored, federated("r", "20", true, "list"));
+    buf_reset(&api.log);
+    buf_addz(&api.log, "");
+    fake_stream_send(watch_of_fed, "{\"type\":\"ERROR\",\"object\":{\"code\":410,\"reason\":\"Expired\"}}\n");
+    WAIT_FOR(happened("PUT " TARGET "/r") || happened("PATCH " TARGET "/r"));
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        T(vanished),
+        T(finalizer_taken_away),
+        T(gone_when_promoted),
+        T(restored),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
