@@ -13,6 +13,7 @@
 /* An API server takes a ConfigMap of 1 MiB. */
 #define SIZE_LIMIT ((size_t)900 << 10)
 #define LOAD_RETRY_MS 2000u
+#define LOAD_RETRY_MAX_MS 30000u /* with jitter up to twice that */
 #define STORE_RETRY_MS 5000u
 #define PURGE_RETRY_MS 1000u
 
@@ -28,8 +29,10 @@ struct removals {
     struct clusters_listener listener;
     struct map shelves; /* by cluster */
     bool loaded, exists;
+    struct error *unread; /* why it could not be read; NULL: it was, or has not been tried */
+    struct backoff backoff;
     struct kube_call *call;
-    struct loop_timer timer, purge_timer;
+    struct loop_timer timer, purge_timer, refuse_timer;
     struct list waiting, sent; /* of removals_waiter */
 };
 
@@ -82,6 +85,17 @@ static void shelf_put(struct shelf *s, struct fed_removal *entry)
     _cleanup_free_ char *id = entry_id(str_of(entry->type), str_of(entry->key));
 
     fed_removal_free(map_put(&s->entries, str_of(id), entry));
+}
+
+/* An entry that was read: what was put meanwhile is newer. */
+static void shelf_add(struct shelf *s, struct fed_removal *entry)
+{
+    _cleanup_free_ char *id = entry_id(str_of(entry->type), str_of(entry->key));
+
+    if (map_has(&s->entries, str_of(id)))
+        fed_removal_free(entry);
+    else
+        map_put(&s->entries, str_of(id), entry);
 }
 
 /* Text of the shelf as it is stored; false when it is empty. */
@@ -157,59 +171,10 @@ static void load_shelf(struct removals *r, struct str cluster, struct str text)
         struct fed_removal *entry;
 
         if (fed_removal_decode(item, &entry, NULL) == 0)
-            shelf_put(s, entry);
+            shelf_add(s, entry);
     }
     if (map_count(&s->entries))
         log_info("Cluster %" PRIstr ": %zu removals were put off", STRARG(cluster), map_count(&s->entries));
-}
-
-static void loaded(struct removals *r)
-{
-    r->loaded = true;
-    r->config.on_loaded(r->config.arg);
-    purge(r);
-    kick(r, 0);
-}
-
-static void on_loaded(void *arg, const struct kube_response *resp, const struct error *err)
-{
-    struct removals *r = arg;
-    _cleanup_json_ yyjson_doc *doc = NULL;
-    yyjson_val *key, *value;
-    size_t i, n;
-
-    r->call = NULL;
-    /* Without the right to read it there is nothing to remember, and storing will say so. */
-    if (err && err->code != -ENOENT && err->code != -EACCES) {
-        log_warning("Cannot read ConfigMap " FED_REMOVALS_CONFIGMAP ": %s", error_msg(err));
-        loop_timer_start(removals_loop(r), &r->timer, LOAD_RETRY_MS, load, r);
-        return;
-    }
-    r->exists = !err;
-    if (!err && json_parse(resp->body, &doc, NULL) == 0)
-        yyjson_obj_foreach(json_get(yyjson_doc_get_root(doc), "data"), i, n, key, value)
-            load_shelf(r, json_str(key), json_str(value));
-    loaded(r);
-}
-
-static void load(void *arg)
-{
-    struct removals *r = arg;
-    _cleanup_free_ char *path = kube_path(&configmaps, str_of(r->config.system_namespace), STR(FED_REMOVALS_CONFIGMAP),
-                                          STR_NULL);
-    struct kube_request req = { .method = "GET", .path = str_of(path) };
-
-    r->call = kube_call(r->config.host, &req, on_loaded, r);
-}
-
-/* --- storing --- */
-
-static void store(void *arg);
-
-static void kick(struct removals *r, uint64_t ms)
-{
-    if (r->loaded && !r->call && (ms == 0 || !loop_timer_active(&r->timer)))
-        loop_timer_start(removals_loop(r), &r->timer, ms, store, r);
 }
 
 static void tell(struct list *waiters, const struct error *err)
@@ -223,6 +188,70 @@ static void tell(struct list *waiters, const struct error *err)
     }
 }
 
+static void loaded(struct removals *r)
+{
+    r->loaded = true;
+    error_free(TAKE_PTR(r->unread));
+    backoff_reset(&r->backoff);
+    r->config.on_loaded(r->config.arg);
+    purge(r);
+    kick(r, 0);
+}
+
+static void not_loaded(struct removals *r, const struct error *err)
+{
+    log_warning("Cannot read ConfigMap \"%s/" FED_REMOVALS_CONFIGMAP
+                "\": %s. Until it is read, which is tried again, what is in "
+                "members without federated object stays as it is, and no removal is put off%s",
+                r->config.system_namespace, error_msg(err),
+                err->code == -EACCES ? ". The control plane needs the right to get and patch it" : "");
+    error_free(r->unread);
+    r->unread = error_copy(err);
+    loop_timer_start(removals_loop(r), &r->timer, backoff_next(&r->backoff), load, r);
+    tell(&r->waiting, r->unread);
+}
+
+static void on_read(void *arg, const struct kube_response *resp, const struct error *err)
+{
+    struct removals *r = arg;
+    _cleanup_json_ yyjson_doc *doc = NULL;
+    _cleanup_error_ struct error *malformed = NULL;
+    yyjson_val *key, *value;
+    size_t i, n;
+
+    r->call = NULL;
+    if (!err && json_parse(resp->body, &doc, &malformed) < 0)
+        err = malformed;
+    if (err && err->code != -ENOENT) {
+        not_loaded(r, err);
+        return;
+    }
+    r->exists = !err;
+    yyjson_obj_foreach(json_get(yyjson_doc_get_root(doc), "data"), i, n, key, value)
+        load_shelf(r, json_str(key), json_str(value));
+    loaded(r);
+}
+
+static void load(void *arg)
+{
+    struct removals *r = arg;
+    _cleanup_free_ char *path = kube_path(&configmaps, str_of(r->config.system_namespace), STR(FED_REMOVALS_CONFIGMAP),
+                                          STR_NULL);
+    struct kube_request req = { .method = "GET", .path = str_of(path) };
+
+    r->call = kube_call(r->config.host, &req, on_read, r);
+}
+
+/* --- storing --- */
+
+static void store(void *arg);
+
+static void kick(struct removals *r, uint64_t ms)
+{
+    if (r->loaded && !r->call && (ms == 0 || !loop_timer_active(&r->timer)))
+        loop_timer_start(removals_loop(r), &r->timer, ms, store, r);
+}
+
 static bool any_dirty(const struct removals *r)
 {
     struct map_entry e;
@@ -233,6 +262,17 @@ static bool any_dirty(const struct removals *r)
     return false;
 }
 
+/* Somebody else made the ConfigMap since it was not there: what it holds must not be lost. Who waits for the write waits for the next. */
+static void read_again(struct removals *r)
+{
+    struct list *node;
+
+    while ((node = list_pop(&r->sent)))
+        list_add_tail(&r->waiting, node);
+    r->loaded = false;
+    load(r);
+}
+
 static void on_stored(void *arg, const struct kube_response *resp, const struct error *err)
 {
     struct removals *r = arg;
@@ -240,14 +280,15 @@ static void on_stored(void *arg, const struct kube_response *resp, const struct 
 
     (void)resp;
     r->call = NULL;
-    if (err) {
-        log_warning("Cannot store ConfigMap " FED_REMOVALS_CONFIGMAP ": %s", error_msg(err));
-        r->exists = err->code == -EEXIST || (r->exists && err->code != -ENOENT);
-        for (size_t i = 0; map_next(&r->shelves, &i, &e);)
-            ((struct shelf *)e.val)->dirty = true;
-    } else {
-        r->exists = true;
+    for (size_t i = 0; err && map_next(&r->shelves, &i, &e);)
+        ((struct shelf *)e.val)->dirty = true;
+    if (err && err->code == -EEXIST && !r->exists) {
+        read_again(r);
+        return;
     }
+    if (err)
+        log_warning("Cannot store ConfigMap " FED_REMOVALS_CONFIGMAP ": %s", error_msg(err));
+    r->exists = !err || (r->exists && err->code != -ENOENT);
     tell(&r->sent, err);
     if (!list_empty(&r->waiting))
         kick(r, 0);
@@ -421,9 +462,19 @@ void removals_drop_key(struct removals *r, struct str type, struct str key)
 
 /* --- waiting --- */
 
+static void refuse(void *arg)
+{
+    struct removals *r = arg;
+
+    if (!r->loaded && r->unread)
+        tell(&r->waiting, r->unread);
+}
+
 void removals_store(struct removals *r, struct removals_waiter *w)
 {
     list_add_tail(&r->waiting, &w->link);
+    if (r->unread && !r->call) /* nothing is under way that would tell */
+        loop_timer_start(removals_loop(r), &r->refuse_timer, 0, refuse, r);
     kick(r, 0);
 }
 
@@ -440,6 +491,8 @@ struct removals *removals_start(const struct removals_config *config)
     struct removals *r = mem_zalloc(sizeof(*r));
 
     r->config = *config;
+    r->backoff = (struct backoff){ .initial_ms = config->retry_ms ? config->retry_ms : LOAD_RETRY_MS,
+                                   .max_ms = LOAD_RETRY_MAX_MS };
     list_init(&r->waiting);
     list_init(&r->sent);
     r->listener = (struct clusters_listener){ .fn = on_cluster, .arg = r };
@@ -457,15 +510,22 @@ void removals_free(struct removals *r)
     clusters_unlisten(&r->listener);
     loop_timer_stop(&r->timer);
     loop_timer_stop(&r->purge_timer);
+    loop_timer_stop(&r->refuse_timer);
     if (r->call)
         kube_call_cancel(r->call);
     for (size_t i = 0; map_next(&r->shelves, &i, &e);)
         shelf_free(e.val);
     map_done(&r->shelves);
+    error_free(r->unread);
     free(r);
 }
 
 bool removals_loaded(const struct removals *r)
 {
     return r->loaded;
+}
+
+bool removals_answered(const struct removals *r)
+{
+    return r->loaded || r->unread;
 }

@@ -135,7 +135,7 @@ static void enqueue_failing(struct sync *s, struct str ns)
 static bool caches_ready(const struct sync *s)
 {
     if (kube_informer_state(s->objects) != KUBE_INFORMER_SYNCED || !clusters_synced(s->env->clusters) ||
-        !version_store_loaded(s->env->versions) || !removals_loaded(s->env->removals))
+        !version_store_loaded(s->env->versions) || !removals_answered(s->env->removals))
         return false;
     if ((s->is_namespace || s->target.namespaced) && !namespaces_synced(s->env->namespaces))
         return false;
@@ -154,6 +154,7 @@ static void try_open(void *arg)
     }
     loop_timer_stop(&s->gate_timer);
     s->open = true;
+    s->removals_awaited = !removals_loaded(s->env->removals);
     log_info("Started sync controller for \"%s\" (%zu objects)", s->type->federated.kind,
              kube_informer_count(s->objects));
     sync_enqueue_all(s);
@@ -162,9 +163,19 @@ static void try_open(void *arg)
     sync_tell_watcher(s, STR_NULL);
 }
 
+/* The removals may have been read just now: those of members that are there are due, and what waited for them is looked at. */
+static void follow_removals(struct sync *s)
+{
+    if (s->removals_awaited)
+        enqueue_all_member_objects(s);
+    s->removals_awaited = false;
+}
+
 void sync_poke(struct sync *s)
 {
     try_open(s);
+    if (s->open && removals_loaded(s->env->removals))
+        follow_removals(s);
 }
 
 void sync_renew(struct sync *s)

@@ -304,8 +304,14 @@ void pass_remains(struct pass *p)
 
 /* --- without federated object --- */
 
+/* Whether what is there is to be removed or only to be let go is not known before the removals are: sync_poke brings it back. */
 void pass_orphan(struct pass *p)
 {
+    if (!removals_loaded(p->sync->env->removals)) {
+        p->sync->removals_awaited = true;
+        pass_end(p, PASS_DONE);
+        return;
+    }
     p->deletion = true;
     pass_plan(p, fed_plan_orphan, orphaned);
 }

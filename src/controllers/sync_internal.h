@@ -40,8 +40,9 @@ struct sync {
     bool propagates;                       /* otherwise only the statuses of services are collected */
     struct service_status *service_status; /* or NULL */
     bool open;                             /* caches are complete enough to plan */
-    bool leads;                            /* its type was read since we lead, and is as it was started with */
-    uint64_t started_ms;                   /* when it was started, or lead */
+    bool removals_awaited; /* what was put off is not known: objects without federated object are left alone */
+    bool leads;            /* its type was read since we lead, and is as it was started with */
+    uint64_t started_ms;   /* when it was started, or lead */
     struct kube_informer *objects;
     struct map members; /* by cluster name: struct sync_member */
     bool scales;        /* the target has a scale sub-resource, and autoscalers are watched for it */

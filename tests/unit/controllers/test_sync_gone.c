@@ -22,6 +22,8 @@ static char *cached, *stored;         /* federated objects: in the server's cach
 static const char *version;           /* of lists */
 static bool in_member;                /* the member has a labelled object r */
 static struct raw_conn *watch_of_fed; /* the watch of federated objects that is open */
+static bool may_read;                 /* the removals that were put off */
+static const char *put_off_as;        /* type of the one of r; NULL: there is none */
 static char *created;                 /* a creationTimestamp of now */
 
 static char *type_json(void)
@@ -80,6 +82,21 @@ static void serve_list(const struct fake_request *req)
     fake_reply(req->conn, 200, NULL, body);
 }
 
+/* In the member c the removal of r was put off. */
+static void serve_removals(struct raw_conn *conn)
+{
+    _cleanup_free_ char *body = mem_printf("{\"data\":{\"c\":\"[{\\\"type\\\":\\\"%s\\\",\\\"key\\\":\\\"r\\\","
+                                           "\\\"uid\\\":\\\"u-m\\\",\\\"clusterUID\\\":\\\"u-c\\\"}]\"}}",
+                                           put_off_as ? put_off_as : "");
+
+    if (!may_read)
+        fake_refuse(conn, 403, "Forbidden", "not allowed");
+    else if (!put_off_as)
+        fake_refuse(conn, 404, "NotFound", "not there");
+    else
+        fake_reply(conn, 200, NULL, body);
+}
+
 static void serve_read(const struct fake_request *req)
 {
     if (strstr(req->query, "watch=true")) {
@@ -88,6 +105,8 @@ static void serve_read(const struct fake_request *req)
             watch_of_fed = req->conn;
     } else if (strstr(req->query, "limit=")) {
         serve_list(req);
+    } else if (str_has_suffix(str_of(req->path), STR("/configmaps/kubefed-pending-removals"))) {
+        serve_removals(req->conn);
     } else if (strcmp(req->path, "/healthz") == 0) {
         fake_reply(req->conn, 200, NULL, "ok");
     } else if (strstr(req->path, "/secrets/")) {
@@ -123,7 +142,8 @@ static int set_up(void **state)
     stored = mem_strdup("");
     ftc = TYPE;
     version = "50";
-    in_member = true;
+    in_member = may_read = true;
+    put_off_as = NULL;
     watch_of_fed = NULL;
     return 0;
 }
@@ -210,6 +230,40 @@ static void gone_when_promoted(void **state)
     assert_false(happened(REMOVED));
 }
 
+/* --- what was put off --- */
+
+static void put_off(void **state)
+{
+    (void)state;
+    put_off_as = TYPE;
+    lead();
+    WAIT_FOR(happened(REMOVED) || happened(LET_GO));
+    assert_false(happened(LET_GO));
+}
+
+static void not_put_off(void **state)
+{
+    (void)state;
+    lead();
+    WAIT_FOR(happened(REMOVED) || happened(LET_GO));
+    assert_false(happened(REMOVED));
+}
+
+/* While what was put off cannot be read, types run, but nothing is let go that might have been put off. */
+static void put_off_where_it_cannot_be_read(void **state)
+{
+    (void)state;
+    put_off_as = TYPE;
+    may_read = false;
+    set(&stored, federated("other", "40", true, "get"));
+    lead();
+    WAIT_FOR(happened("POST " TARGET ";") && happened("PATCH " FED "/other/status"));
+    assert_false(happened(LET_GO) || happened(REMOVED));
+    may_read = true;
+    WAIT_FOR(happened(REMOVED) || happened(LET_GO));
+    assert_false(happened(LET_GO));
+}
+
 /* --- a host that was restored from a backup --- */
 
 /* The same generation of another history. */
@@ -229,9 +283,8 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        T(vanished),
-        T(finalizer_taken_away),
-        T(gone_when_promoted),
+        T(vanished), T(finalizer_taken_away), T(gone_when_promoted),
+        T(put_off),  T(not_put_off),          T(put_off_where_it_cannot_be_read),
         T(restored),
     };
 
