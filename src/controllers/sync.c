@@ -99,16 +99,6 @@ static void enqueue_selecting(struct sync *s, struct str cluster)
     }
 }
 
-static void enqueue_removal(void *arg, struct str key)
-{
-    sync_enqueue(arg, key);
-}
-
-void sync_enqueue_removals(struct sync *s, struct str cluster)
-{
-    removals_each(s->env->removals, cluster, str_of(s->type->name), enqueue_removal, s);
-}
-
 static bool in_namespace(struct str key, struct str ns)
 {
     return key.n > ns.n && key.p[ns.n] == '/' && memcmp(key.p, ns.p, ns.n) == 0;
@@ -336,6 +326,7 @@ struct sync *sync_start(const struct sync_env *env, const struct fed_type_config
     s->started_ms = time_mono_ms();
     s->propagation = measures_propagation(env->measures, type->federated.kind);
     _cleanup_free_ char *lower = str_lower(str_of(s->type->federated.kind));
+    s->removals_of = fed_type_config_name(str_of(s->type->target.plural), str_of(s->type->target.group));
     s->component = mem_printf("%s-controller", lower);
     s->owner = mem_printf("%s/%s", s->type->federated.group, s->type->federated.kind);
     log_info("Starting sync controller for \"%s\"", s->type->federated.kind);
@@ -395,6 +386,7 @@ void sync_stop(struct sync *s)
     map_done(&s->members);
     fed_type_config_free(s->type);
     free(s->component);
+    free(s->removals_of);
     free(s->owner);
     free(s);
 }

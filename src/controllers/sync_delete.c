@@ -112,7 +112,7 @@ static struct fed_removal *removal_of(const struct pass *p, size_t i)
 {
     struct cluster *c = clusters_find(p->sync->env->clusters, str_of(p->clusters->v[i].name));
     struct fed_removal *entry = mem_zalloc(sizeof(*entry));
-    entry->type = mem_strdup(p->sync->type->name);
+    entry->type = mem_strdup(p->sync->removals_of);
     entry->key = mem_strdup(p->key);
     entry->uid = str_dup(p->views[i].obj ? p->views[i].obj->uid : STR(""));
     entry->cluster_uid = str_dup(c ? kube_object_uid(c->object) : STR(""));
@@ -137,8 +137,7 @@ static void on_remembered(void *arg, const struct error *err)
                 error_msg(err));
     for (size_t i = 0; i < p->clusters->n; i++)
         if (p->left_behind[i])
-            removals_drop(p->sync->env->removals, str_of(p->clusters->v[i].name), str_of(p->sync->type->name),
-                          str_of(p->key));
+            sync_removal_drop(p->sync, str_of(p->clusters->v[i].name), str_of(p->key));
     pass_end(p, PASS_RETRY);
 }
 
@@ -178,8 +177,7 @@ static void settle_removals(struct pass *p)
             continue;
         log_info("%s \"%s\": its removal from cluster \"%s\", which was put off, is done",
                  p->sync->type->federated.kind, p->key, p->clusters->v[i].name);
-        removals_drop(p->sync->env->removals, str_of(p->clusters->v[i].name), str_of(p->sync->type->name),
-                      str_of(p->key));
+        sync_removal_drop(p->sync, str_of(p->clusters->v[i].name), str_of(p->key));
     }
     pass_end(p, left ? PASS_RETRY : PASS_DONE);
 }

@@ -36,6 +36,7 @@ struct sync {
     struct kube_resource federated, target;
     char *owner;                           /* of version records: "types.kubefed.io/FederatedConfigMap" */
     char *component;                       /* event source: "federatedconfigmap-controller" */
+    char *removals_of;                     /* what entries of removals call the type: "deployments.apps" */
     bool is_namespace;                     /* the target is Namespace */
     bool propagates;                       /* otherwise only the statuses of services are collected */
     struct service_status *service_status; /* or NULL */
@@ -122,8 +123,6 @@ void sync_enqueue_soon(struct sync *s, struct str key, uint64_t ms);
 void sync_enqueue_all(struct sync *s);
 /* What a change of this cluster may concern. */
 void sync_enqueue_cluster(struct sync *s, struct str cluster);
-/* What was put off in that cluster. */
-void sync_enqueue_removals(struct sync *s, struct str cluster);
 /* Ends a pass: frees it and tells the queue. */
 void pass_end(struct pass *p, enum pass_outcome outcome);
 
@@ -145,6 +144,15 @@ char *sync_fed_key(const struct sync *s, struct str member_key);
 char *sync_member_key(const struct sync *s, struct str fed_key);
 /* Path of the target object of that federated object in a member, or of its collection. Owned. */
 char *sync_target_path(const struct sync *s, struct str fed_key, bool collection);
+
+/* sync_removals.c */
+/* The removal of that object that was put off in the cluster, or NULL. Borrowed until the next call that changes something. */
+const struct fed_removal *sync_removal_find(const struct sync *s, struct str cluster, struct str key);
+/* Forgets it, there or in all clusters; nothing when there is none. */
+void sync_removal_drop(struct sync *s, struct str cluster, struct str key);
+void sync_removal_drop_all(struct sync *s, struct str key);
+/* All that were put off in that cluster. */
+void sync_enqueue_removals(struct sync *s, struct str cluster);
 
 /* sync_fights.c */
 /* Repairs that must wait are blocked. */

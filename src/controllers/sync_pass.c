@@ -120,7 +120,7 @@ static void gather_member(struct pass *p, size_t i)
     v->ready = entry->ready;
     v->unready_since = entry->ready ? 0 : entry->since;
     if (!p->object)
-        v->removal = removals_find(s->env->removals, v->name, str_of(s->type->name), str_of(p->key));
+        v->removal = sync_removal_find(s, v->name, str_of(p->key));
     struct sync_member *m = sync_member_find(s, v->name);
     struct cluster *c = clusters_find(s->env->clusters, v->name);
     if (!m && sync_member_is_starting(s, v->name)) {
@@ -387,7 +387,7 @@ void sync_process(void *arg, struct str key)
     if (o)
         kube_object_unref(map_remove(&s->vanished, key)); /* there is a successor */
     if (o && !o->deleting)
-        removals_drop_key(s->env->removals, str_of(s->type->name), key); /* it decides what happens there now */
+        sync_removal_drop_all(s, key); /* it decides what happens there now */
     struct pass *p = pass_new(s, key, o ? o : vanished);
     if (waits_for_namespaces(p))
         return;

@@ -241,6 +241,24 @@ static void put_off(void **state)
     assert_false(happened(LET_GO));
 }
 
+/* The FederatedTypeConfig was deleted and made anew under another name: what it federates is the same. */
+static void put_off_under_another_name(void **state)
+{
+    (void)state;
+    ftc = "roles-of-mine";
+    put_off(state);
+}
+
+/* As entries were kept once: by the name of the FederatedTypeConfig. */
+static void put_off_by_the_name(void **state)
+{
+    (void)state;
+    ftc = put_off_as = "roles-of-mine";
+    lead();
+    WAIT_FOR(happened(REMOVED) || happened(LET_GO));
+    assert_false(happened(LET_GO));
+}
+
 static void not_put_off(void **state)
 {
     (void)state;
@@ -283,8 +301,14 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        T(vanished), T(finalizer_taken_away), T(gone_when_promoted),
-        T(put_off),  T(not_put_off),          T(put_off_where_it_cannot_be_read),
+        T(vanished),
+        T(finalizer_taken_away),
+        T(gone_when_promoted),
+        T(put_off),
+        T(put_off_under_another_name),
+        T(put_off_by_the_name),
+        T(not_put_off),
+        T(put_off_where_it_cannot_be_read),
         T(restored),
     };
 
