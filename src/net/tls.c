@@ -38,13 +38,13 @@ struct tls_conn {
 
 /* --- settings --- */
 
-/* As in Go, only blocks without headers: those of OpenSSL would make it ask for a pass phrase. */
+/* As in Go, only blocks without headers. */
 static X509 *read_block(struct str block)
 {
     if (memchr(block.p, ':', block.n))
         return NULL;
     BIO *bio = tls_bio_of(block);
-    X509 *cert = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+    X509 *cert = tls_read_cert(bio);
     BIO_free(bio);
     ERR_clear_error();
     return cert;
@@ -191,7 +191,7 @@ static int64_t to_seconds(const ASN1_TIME *t)
 int tls_pem_validity(struct str cert_pem, int64_t *ret_not_before, int64_t *ret_not_after, struct error **err)
 {
     BIO *bio = tls_bio_of(cert_pem);
-    X509 *cert = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+    X509 *cert = tls_read_cert(bio);
     BIO_free(bio);
     ERR_clear_error();
     if (!cert)

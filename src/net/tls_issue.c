@@ -156,15 +156,6 @@ static bool finish_serving(X509 *cert, X509 *issuer, EVP_PKEY *issuer_key, const
            add_names(cert, issuer, dns_names, n) && X509_sign(cert, issuer_key, EVP_sha256()) != 0;
 }
 
-static int no_pass_phrase(char *p, int n, int rw, void *arg)
-{
-    (void)p;
-    (void)n;
-    (void)rw;
-    (void)arg;
-    return -1;
-}
-
 int tls_issue_serving(const struct tls_pair *authority, const char *const *dns_names, size_t n, int64_t not_before,
                       int64_t not_after, struct tls_pair *ret, struct error **err)
 {
@@ -174,8 +165,8 @@ int tls_issue_serving(const struct tls_pair *authority, const char *const *dns_n
             return error_set(err, -EINVAL, "cannot make a certificate for \"%s\": it is no DNS name", dns_names[i]);
     ERR_clear_error();
     BIO *c = tls_bio_of(str_of(authority->cert_pem)), *k = tls_bio_of(str_of(authority->key_pem));
-    _cleanup_(x509_free) X509 *issuer = PEM_read_bio_X509(c, NULL, no_pass_phrase, NULL);
-    _cleanup_(evp_free) EVP_PKEY *issuer_key = PEM_read_bio_PrivateKey(k, NULL, no_pass_phrase, NULL);
+    _cleanup_(x509_free) X509 *issuer = tls_read_cert(c);
+    _cleanup_(evp_free) EVP_PKEY *issuer_key = tls_read_key(k);
     BIO_free(c);
     BIO_free(k);
     if (!issuer || !issuer_key || X509_check_private_key(issuer, issuer_key) != 1) {

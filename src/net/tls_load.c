@@ -1,6 +1,7 @@
 /* See tls_load.h. Nothing that is read here is ever part of a message. */
 #include "net/tls_load.h"
 
+#include <limits.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
@@ -13,7 +14,7 @@ const char *tls_reason(void)
 
 BIO *tls_bio_of(struct str pem)
 {
-    return BIO_new_mem_buf(pem.p, (int)pem.n);
+    return pem.n && pem.n <= INT_MAX ? BIO_new_mem_buf(pem.p, (int)pem.n) : NULL;
 }
 
 static int refuse_passphrase(char *p, int n, int rw, void *arg)
@@ -25,15 +26,25 @@ static int refuse_passphrase(char *p, int n, int rw, void *arg)
     return -1;
 }
 
+X509 *tls_read_cert(BIO *bio)
+{
+    return bio ? PEM_read_bio_X509(bio, NULL, refuse_passphrase, NULL) : NULL;
+}
+
+EVP_PKEY *tls_read_key(BIO *bio)
+{
+    return bio ? PEM_read_bio_PrivateKey(bio, NULL, refuse_passphrase, NULL) : NULL;
+}
+
 static int load_chain(SSL_CTX *ctx, struct str pem, const char *what, struct error **err)
 {
     BIO *bio = tls_bio_of(pem);
-    X509 *cert = PEM_read_bio_X509(bio, NULL, refuse_passphrase, NULL);
+    X509 *cert = tls_read_cert(bio);
     int r = 0;
     if (!cert || SSL_CTX_use_certificate(ctx, cert) != 1)
         r = error_set(err, -EINVAL, "the %scertificate cannot be used: %s", what, tls_reason());
     X509_free(cert);
-    while (r == 0 && (cert = PEM_read_bio_X509(bio, NULL, refuse_passphrase, NULL)))
+    while (r == 0 && (cert = tls_read_cert(bio)))
         SSL_CTX_add0_chain_cert(ctx, cert);
     BIO_free(bio);
     ERR_clear_error();
@@ -43,7 +54,7 @@ static int load_chain(SSL_CTX *ctx, struct str pem, const char *what, struct err
 static int load_key(SSL_CTX *ctx, struct str pem, const char *what, struct error **err)
 {
     BIO *bio = tls_bio_of(pem);
-    EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, refuse_passphrase, NULL);
+    EVP_PKEY *key = tls_read_key(bio);
     int r = 0;
     if (!key)
         r = error_set(err, -EINVAL, "the %skey cannot be read (is it a PEM key without pass phrase?)", what);

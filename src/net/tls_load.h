@@ -6,8 +6,13 @@
 
 #include "base/error.h"
 
-/* Reads from `pem`, which must outlive it. BIO_free() it. */
+/* Reads from `pem`, which must outlive it. BIO_free() it. NULL: there is nothing to read, or more than OpenSSL takes (2 GiB). */
 BIO *tls_bio_of(struct str pem);
+/* The next certificate or private key, owned; NULL: there is none (bio may be NULL), or it cannot be read, also because it wants a
+ * pass phrase. The only calls of PEM_read_bio_* that there are: without a callback of one's own OpenSSL asks for the pass phrase on
+ * the terminal or stdin, and whoever wrote the text decides that the program waits. */
+X509 *tls_read_cert(BIO *bio);
+EVP_PKEY *tls_read_key(BIO *bio);
 /* Why OpenSSL failed last, as far as it says. */
 const char *tls_reason(void);
 

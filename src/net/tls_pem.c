@@ -1,11 +1,12 @@
 /* See tls_pem.h. */
 #include "net/tls_pem.h"
 
-#include <limits.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <time.h>
+
+#include "net/tls_load.h"
 
 #define MAX_CERTIFICATES 200
 
@@ -19,7 +20,7 @@ static void list_free(x509_list **l)
 /* All certificates of the text; NULL when there is none or one is broken. */
 static x509_list *read_all(struct str pem)
 {
-    BIO *bio = pem.n && pem.n < INT_MAX ? BIO_new_mem_buf(pem.p, (int)pem.n) : NULL;
+    BIO *bio = tls_bio_of(pem);
     x509_list *list = sk_X509_new_null();
     X509 *cert;
     if (!bio || !list) {
@@ -27,7 +28,7 @@ static x509_list *read_all(struct str pem)
         sk_X509_free(list);
         return NULL;
     }
-    while (sk_X509_num(list) < MAX_CERTIFICATES && (cert = PEM_read_bio_X509(bio, NULL, NULL, NULL)))
+    while (sk_X509_num(list) < MAX_CERTIFICATES && (cert = tls_read_cert(bio)))
         sk_X509_push(list, cert);
     unsigned long last = ERR_peek_last_error();
     bool clean = last == 0 || ERR_GET_REASON(last) == PEM_R_NO_START_LINE;
@@ -58,8 +59,8 @@ int tls_pem_first_end(struct str pem, int64_t *ret_until, size_t *ret_n, struct 
 
 static X509 *read_one(struct str pem)
 {
-    BIO *bio = pem.n < INT_MAX ? BIO_new_mem_buf(pem.p, (int)pem.n) : NULL;
-    X509 *cert = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+    BIO *bio = tls_bio_of(pem);
+    X509 *cert = tls_read_cert(bio);
 
     BIO_free(bio);
     ERR_clear_error();

@@ -1,8 +1,13 @@
 /* Certificates at hand: which ends first, and would a client take them. */
 #include "unit.h"
 
+#include <openssl/ui.h>
+
 #include "certs.h"
+#include "net/tls.h"
+#include "net/tls_issue.h"
 #include "net/tls_pem.h"
+#include "net/tls_server.h"
 
 #define HOUR 3600L
 
@@ -161,9 +166,70 @@ static void pieces(void **state)
     assert_int_equal(tls_pem_next(&rest, &pem, &until), 0);
 }
 
+/* --- pass phrases --- */
+
+/* OpenSSL would decrypt this certificate, if somebody told it how. */
+#define HEADERS "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,000102030405060708090A0B0C0D0E0F\n\n"
+#define CONTENT "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"
+#define ENCRYPTED(what) "-----BEGIN " what "-----\n" HEADERS CONTENT "-----END " what "-----\n"
+
+static int asked;
+
+static int on_ask(UI *ui)
+{
+    (void)ui;
+    asked++;
+    return 0;
+}
+
+/* Everything that reads PEM, with a text that is not ours. */
+static void read_everywhere(const char *text, const char *key)
+{
+    struct str pem = str_of(text), rest = pem;
+    _cleanup_buf_ struct buf out = BUF_INIT((size_t)1 << 20);
+    static const char *const names[] = { "hook.ns.svc" };
+    struct tls_pair pair = { (char *)text, (char *)key }, made = { 0 };
+    struct tls_client *client = NULL;
+    struct tls_server *server = NULL;
+    int64_t from, until;
+    size_t n;
+
+    assert_int_equal(tls_pem_first_end(pem, &until, &n, NULL), -EINVAL);
+    assert_int_equal(tls_pem_next(&rest, &out, &until), -EINVAL);
+    assert_int_equal(tls_pem_verify(pem, str_of(root.pem), "hook.ns.svc", now, NULL), -EINVAL);
+    assert_int_equal(tls_pem_verify(str_of(leaf.pem), pem, "hook.ns.svc", now, NULL), -EINVAL);
+    assert_int_equal(tls_pem_validity(pem, &from, &until, NULL), -EINVAL);
+    assert_int_equal(tls_client_new(&(struct tls_client_config){ .ca_pem = pem }, &client, NULL), -EINVAL);
+    assert_int_equal(
+        tls_client_new(&(struct tls_client_config){ .cert_pem = pem, .key_pem = str_of(key) }, &client, NULL), -EINVAL);
+    assert_int_equal(tls_server_new(pem, str_of(key), &server, NULL), -EINVAL);
+    assert_int_equal(tls_server_new(str_of(leaf.pem), str_of(key), &server, NULL), -EINVAL);
+    assert_int_equal(tls_issue_serving(&pair, names, 1, now, now + HOUR, &made, NULL), -EINVAL);
+}
+
+/* The event loop would stand still until somebody has typed one. */
+static void nobody_is_asked(void **state)
+{
+    UI_METHOD *method = UI_create_method("counts");
+    (void)state;
+    assert_non_null(method);
+    UI_method_set_opener(method, on_ask);
+    UI_set_default_method(method);
+    asked = 0;
+    read_everywhere(ENCRYPTED("CERTIFICATE"), ENCRYPTED("EC PRIVATE KEY"));
+    _cleanup_free_ char *after = mem_printf("%s" ENCRYPTED("CERTIFICATE"), root.pem);
+    int64_t until;
+    size_t n;
+    assert_int_equal(tls_pem_first_end(str_of(after), &until, &n, NULL), -EINVAL);
+    UI_set_default_method(UI_OpenSSL());
+    UI_destroy_method(method);
+    assert_int_equal(asked, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(first_end), cmocka_unit_test(nothing_readable),
-                                        cmocka_unit_test(chains), cmocka_unit_test(pieces) };
+                                        cmocka_unit_test(chains), cmocka_unit_test(pieces),
+                                        cmocka_unit_test(nobody_is_asked) };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
