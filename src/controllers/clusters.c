@@ -12,7 +12,7 @@
 #include "base/map.h"
 #include "base/rtime.h"
 #include "controllers/renewal.h"
-#include "net/tls.h"
+#include "net/tls_pem.h"
 
 #define SECRET_RETRY_INITIAL_MS 1000u
 #define SECRET_RETRY_MAX_MS 30000u
@@ -211,25 +211,9 @@ static void watch_token(struct cluster *c, struct str token, struct str secret_v
         renewal_watch(c, token, secret_version);
 }
 
-/* When the first certificate of a bundle ends; 0: there is none. */
-static int64_t bundle_ends(struct str pem)
-{
-    static const struct str begin = STR("-----BEGIN CERTIFICATE-----");
-    int64_t from, until, first = 0;
-    const char *at;
-
-    while (pem.n && (at = memmem(pem.p, pem.n, begin.p, begin.n))) {
-        pem = str_n(at, pem.n - (size_t)(at - pem.p));
-        if (tls_pem_validity(pem, &from, &until, NULL) == 0 && (first == 0 || until < first))
-            first = until;
-        pem = str_n(pem.p + begin.n, pem.n - begin.n);
-    }
-    return first;
-}
-
 static void note_connection(struct cluster *c)
 {
-    c->ca_ends = bundle_ends(c->spec->ca_pem);
+    c->ca_ends = tls_pem_trusted_until(c->spec->ca_pem);
     if (c->connect_ns && c->registry->config.connections)
         histogram_observe(c->registry->config.connections, time_mono_ns() - c->connect_ns);
     c->connect_ns = 0;

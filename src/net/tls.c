@@ -7,7 +7,6 @@
 
 #include <arpa/inet.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
@@ -38,35 +37,6 @@ struct tls_conn {
 
 /* --- settings --- */
 
-/* As in Go, only blocks without headers. */
-static X509 *read_block(struct str block)
-{
-    if (memchr(block.p, ':', block.n))
-        return NULL;
-    BIO *bio = tls_bio_of(block);
-    X509 *cert = tls_read_cert(bio);
-    BIO_free(bio);
-    ERR_clear_error();
-    return cert;
-}
-
-/* The next certificate of the text, from its first line to the end of its last or, when it has none, to where the next block
- * begins; *rest is what follows. false: there is none. */
-static bool next_block(struct str *rest, struct str *ret)
-{
-    static const struct str begin = STR("-----BEGIN CERTIFICATE-----"), end = STR("-----END CERTIFICATE-----");
-    const char *from = rest->n ? memmem(rest->p, rest->n, begin.p, begin.n) : NULL, *stop = rest->p + rest->n;
-    if (!from)
-        return false;
-    const char *inside = from + begin.n, *next = memmem(inside, (size_t)(stop - inside), "-----BEGIN ", 11);
-    const char *limit = next ? next : stop, *last = memmem(inside, (size_t)(limit - inside), end.p, end.n);
-    if (last)
-        limit = last + end.n;
-    *ret = str_n(from, (size_t)(limit - from));
-    *rest = str_n(limit, (size_t)(stop - limit));
-    return true;
-}
-
 /* Whatever can be read is trusted, and the rest passed over: with KubeFed a bundle with one bad block works. */
 static int load_ca(SSL_CTX *ctx, struct str pem, size_t *ret_unreadable, struct error **err)
 {
@@ -76,8 +46,7 @@ static int load_ca(SSL_CTX *ctx, struct str pem, size_t *ret_unreadable, struct 
     }
     X509_STORE *store = SSL_CTX_get_cert_store(ctx);
     size_t n = 0, bad = 0;
-    for (struct str block; next_block(&pem, &block);) {
-        X509 *cert = read_block(block);
+    for (X509 *cert; tls_next_trusted(&pem, &cert);) {
         if (!cert) {
             bad++;
             continue;

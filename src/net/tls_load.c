@@ -36,6 +36,37 @@ EVP_PKEY *tls_read_key(BIO *bio)
     return bio ? PEM_read_bio_PrivateKey(bio, NULL, refuse_passphrase, NULL) : NULL;
 }
 
+/* From the first line of the next certificate to the end of its last or, when it has none, to where the next block begins. */
+static bool next_block(struct str *rest, struct str *ret)
+{
+    static const struct str begin = STR("-----BEGIN CERTIFICATE-----"), end = STR("-----END CERTIFICATE-----");
+    const char *from = rest->n ? memmem(rest->p, rest->n, begin.p, begin.n) : NULL, *stop = rest->p + rest->n;
+    if (!from)
+        return false;
+    const char *inside = from + begin.n, *next = memmem(inside, (size_t)(stop - inside), "-----BEGIN ", 11);
+    const char *limit = next ? next : stop, *last = memmem(inside, (size_t)(limit - inside), end.p, end.n);
+    if (last)
+        limit = last + end.n;
+    *ret = str_n(from, (size_t)(limit - from));
+    *rest = str_n(limit, (size_t)(stop - limit));
+    return true;
+}
+
+bool tls_next_trusted(struct str *rest, X509 **ret)
+{
+    struct str block;
+    if (!next_block(rest, &block))
+        return false;
+    *ret = NULL;
+    if (memchr(block.p, ':', block.n))
+        return true;
+    BIO *bio = tls_bio_of(block);
+    *ret = tls_read_cert(bio);
+    BIO_free(bio);
+    ERR_clear_error();
+    return true;
+}
+
 static int load_chain(SSL_CTX *ctx, struct str pem, const char *what, struct error **err)
 {
     BIO *bio = tls_bio_of(pem);

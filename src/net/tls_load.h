@@ -13,6 +13,10 @@ BIO *tls_bio_of(struct str pem);
  * the terminal or stdin, and whoever wrote the text decides that the program waits. */
 X509 *tls_read_cert(BIO *bio);
 EVP_PKEY *tls_read_key(BIO *bio);
+/* The next certificate of a bundle of authorities, as Go takes them: only blocks without headers. *rest is what follows; *ret is owned,
+ * NULL: what should be one cannot be read, and is passed over. false: there is no more. Each byte is looked at a fixed number of times,
+ * whatever the text. */
+bool tls_next_trusted(struct str *rest, X509 **ret);
 /* Why OpenSSL failed last, as far as it says. */
 const char *tls_reason(void);
 

@@ -57,6 +57,19 @@ int tls_pem_first_end(struct str pem, int64_t *ret_until, size_t *ret_n, struct 
     return 0;
 }
 
+int64_t tls_pem_trusted_until(struct str pem)
+{
+    int64_t first = 0;
+    for (X509 *cert; tls_next_trusted(&pem, &cert);) {
+        if (!cert)
+            continue;
+        int64_t until = to_seconds(X509_get0_notAfter(cert));
+        first = first ? MIN(first, until) : until;
+        X509_free(cert);
+    }
+    return first;
+}
+
 static X509 *read_one(struct str pem)
 {
     BIO *bio = tls_bio_of(pem);

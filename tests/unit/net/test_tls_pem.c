@@ -166,6 +166,56 @@ static void pieces(void **state)
     assert_int_equal(tls_pem_next(&rest, &pem, &until), 0);
 }
 
+/* --- bundles --- */
+
+static void trusted_until(void **state)
+{
+    static const char broken[] = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+                      cut_off[] = "-----BEGIN CERTIFICATE-----\nAAAA\n";
+    const struct {
+        char *text;
+        int64_t hours; /* 0: none */
+    } rows[] = {
+        { mem_strdup(""), 0 },
+        { mem_strdup("nothing"), 0 },
+        { mem_strdup(broken), 0 },
+        { mem_strdup(cut_off), 0 },
+        { mem_strdup(root.pem), 100 },
+        { mem_printf("%s%s", root.pem, other.pem), 10 },
+        { mem_printf("%s%s", other.pem, root.pem), 10 },
+        { mem_printf("a\n%s%sb\n%s%s", broken, root.pem, other.pem, cut_off), 10 },
+        { mem_printf("%s%s%s", cut_off, other.pem, root.pem), 10 }, /* what a client takes, not more */
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        int64_t until = tls_pem_trusted_until(str_of(rows[i].text)),
+                wanted = rows[i].hours ? now + rows[i].hours * HOUR : 0;
+        if (until < wanted - 60 || until > wanted + 60)
+            fail_msg("row %zu: %lld", i, (long long)until);
+        free(rows[i].text);
+    }
+}
+
+/* So many beginnings without an end that whoever looks at all that follows each of them is busy for half an hour. */
+static void many_beginnings(void **state)
+{
+    static const char line[] = "-----BEGIN CERTIFICATE-----AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA-----\n";
+    _cleanup_buf_ struct buf text = BUF_INIT((size_t)16 << 20), pem = BUF_INIT((size_t)1 << 20);
+    struct tls_client *client = NULL;
+    _cleanup_error_ struct error *err = NULL;
+    (void)state;
+    buf_addz(&text, root.pem);
+    while (text.n < (size_t)8 << 20)
+        buf_addz(&text, line);
+    int64_t until = tls_pem_trusted_until(buf_str(&text));
+    assert_in_range(until, now + 100 * HOUR - 60, now + 100 * HOUR + 60);
+    assert_ok(tls_client_new(&(struct tls_client_config){ .ca_pem = buf_str(&text) }, &client, &err), err);
+    tls_client_unref(client);
+    struct str rest = buf_str(&text);
+    while (tls_pem_next(&rest, &pem, &until) != 0)
+        ;
+}
+
 /* --- pass phrases --- */
 
 /* OpenSSL would decrypt this certificate, if somebody told it how. */
@@ -228,8 +278,9 @@ static void nobody_is_asked(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(first_end), cmocka_unit_test(nothing_readable),
-                                        cmocka_unit_test(chains), cmocka_unit_test(pieces),
+    const struct CMUnitTest tests[] = { cmocka_unit_test(first_end),      cmocka_unit_test(nothing_readable),
+                                        cmocka_unit_test(chains),         cmocka_unit_test(pieces),
+                                        cmocka_unit_test(trusted_until),  cmocka_unit_test(many_beginnings),
                                         cmocka_unit_test(nobody_is_asked) };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
