@@ -499,36 +499,39 @@ static int load_config(struct program *p, struct error **err)
     return manager_load_config(p->host, p->system_namespace, &p->config, err);
 }
 
-static void limit_rights(const struct options *o)
+static int fatal(const struct error *err)
+{
+    log_line(LOG_FATAL, "controller_manager.c", __LINE__, "%s", error_msg(err));
+    return 255;
+}
+
+static void limit_rights(const struct options *o, const struct kube_config *host)
 {
     _cleanup_error_ struct error *err = NULL;
-    if (o->seccomp && host_limit_rights(&o->host, &err) < 0)
+    if (o->seccomp && host_limit_rights(host, &err) < 0)
         log_warning("%s", error_msg(err));
 }
 
 static int prepare(struct program *p)
 {
-    limit_rights(&p->options);
+    const struct options *o = &p->options;
     _cleanup_error_ struct error *err = NULL;
+    _cleanup_kube_config_ struct kube_config *host = NULL;
+    if (host_load(&o->host, &host, &err) < 0)
+        return fatal(err);
+    limit_rights(o, host);
     if (loop_new(&p->loop, &err) < 0 || loop_signal(p->loop, SIGINT, on_signal, p, &err) < 0 ||
         loop_signal(p->loop, SIGTERM, on_signal, p, &err) < 0) {
         log_line(LOG_FATAL, "controller_manager.c", __LINE__, "cannot start the event loop: %s", error_msg(err));
         return 1;
     }
     signal(SIGPIPE, SIG_IGN);
-    const struct options *o = &p->options;
     if (listener_start(&p->health, p->loop, "health", o->healthz_addr, 4096, serve_health, p, &err) < 0 ||
         listener_start(&p->metrics, p->loop, "metrics", o->metrics_addr, 4096, serve_metrics, p, &err) < 0 ||
-        host_connect(&o->host, p->loop, "controller-manager", &p->host, &p->system_namespace, &err) < 0) {
-        log_line(LOG_FATAL, "controller_manager.c", __LINE__, "%s", error_msg(err));
-        return 255;
-    }
-    if (load_config(p, &err) < 0) {
-        if (p->stopping)
-            return 0;
-        log_line(LOG_FATAL, "controller_manager.c", __LINE__, "%s", error_msg(err));
-        return 255;
-    }
+        host_connect(&o->host, host, p->loop, "controller-manager", &p->host, &p->system_namespace, &err) < 0)
+        return fatal(err);
+    if (load_config(p, &err) < 0)
+        return p->stopping ? 0 : fatal(err);
     log_info("Using valid KubeFedConfig \"%s/" FED_CONFIG_NAME "\"", p->system_namespace);
     if (p->config->namespaced)
         log_info("KubeFed will be limited to the \"%s\" namespace", p->system_namespace);

@@ -14,7 +14,7 @@ static bool is_in_cluster(const struct host_options *o)
     return !given(o->kubeconfig) && !given(o->master);
 }
 
-static int load(const struct host_options *o, struct kube_config **ret, struct error **err)
+int host_load(const struct host_options *o, struct kube_config **ret, struct error **err)
 {
     if (is_in_cluster(o))
         return kube_config_in_cluster(ret, err);
@@ -23,12 +23,10 @@ static int load(const struct host_options *o, struct kube_config **ret, struct e
         err);
 }
 
-int host_limit_rights(const struct host_options *o, struct error **err)
+int host_limit_rights(const struct kube_config *config, struct error **err)
 {
-    _cleanup_kube_config_ struct kube_config *config = NULL;
-
-    /* What cannot be loaded is told by host_connect. Members are reached with tokens of Secrets, never with programs. */
-    if (is_in_cluster(o) || load(o, &config, NULL) < 0 || !config->exec)
+    /* Members are reached with tokens of Secrets, never with programs. */
+    if (!config || !config->exec)
         return sandbox_enter(SANDBOX_LIST, err);
     log_info(
         "System calls are not limited to a list: user \"%s\" of the kubeconfig gets its credentials from a program "
@@ -37,21 +35,17 @@ int host_limit_rights(const struct host_options *o, struct error **err)
     return sandbox_enter(SANDBOX_PROGRAMS, err);
 }
 
-int host_connect(const struct host_options *o, struct loop *loop, const char *user_agent, struct kube_client **ret,
-                 char **ret_namespace, struct error **err)
+int host_connect(const struct host_options *o, const struct kube_config *config, struct loop *loop,
+                 const char *user_agent, struct kube_client **ret, char **ret_namespace, struct error **err)
 {
-    _cleanup_kube_config_ struct kube_config *config = NULL;
     const char *ns = NULL;
-    int r = load(o, &config, err);
-    if (r < 0)
-        return r;
     if (given(o->system_namespace))
         ns = o->system_namespace;
     else if (is_in_cluster(o))
         ns = config->namespace_;
     if (!given(ns))
         return error_set(err, -EINVAL, "The KubeFed namespace must be specified via --kubefed-namespace");
-    r = kube_client_new(
+    int r = kube_client_new(
         config, &(struct kube_client_options){ .loop = loop, .user_agent = user_agent, .connect_backoff = true }, ret,
         err);
     if (r == 0)

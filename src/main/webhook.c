@@ -236,14 +236,14 @@ static void on_signal(void *arg, int signum)
     finish(w, 0);
 }
 
-static int start_certificates(struct webhook *w, struct error **err)
+static int start_certificates(struct webhook *w, const struct kube_config *host, struct error **err)
 {
     const char *tmp = getenv("TMPDIR");
     _cleanup_free_ char *fallback = mem_printf("%s/k8s-webhook-server/serving-certs", tmp && tmp[0] ? tmp : "/tmp");
 
     if (!w->cert_secret[0])
         return cert_files_start(w->loop, w->cert_dir[0] ? w->cert_dir : fallback, on_certificate, w, &w->files, err);
-    int r = host_connect(&w->host, w->loop, "webhook", &w->client, &w->ns, err);
+    int r = host_connect(&w->host, host, w->loop, "webhook", &w->client, &w->ns, err);
     if (r < 0)
         return r;
     w->secret = cert_secret_start(&(struct cert_secret_config){ .client = w->client,
@@ -257,10 +257,23 @@ static int start_certificates(struct webhook *w, struct error **err)
     return 0;
 }
 
+static void limit_rights(const struct webhook *w, const struct kube_config *host)
+{
+    _cleanup_error_ struct error *err = NULL;
+
+    if (w->seccomp && host_limit_rights(host, &err) < 0)
+        log_warning("%s", error_msg(err));
+}
+
 static int start(struct webhook *w, struct error **err)
 {
-    int r = loop_new(&w->loop, err);
+    _cleanup_kube_config_ struct kube_config *host = NULL;
+    int r = w->cert_secret[0] ? host_load(&w->host, &host, err) : 0;
 
+    if (r < 0)
+        return r;
+    limit_rights(w, host);
+    r = loop_new(&w->loop, err);
     if (r == 0)
         r = loop_signal(w->loop, SIGINT, on_signal, w, err);
     if (r == 0)
@@ -268,16 +281,8 @@ static int start(struct webhook *w, struct error **err)
     if (r == 0)
         r = listener_start(&w->metrics, w->loop, "metrics", w->metrics_addr, 4096, serve_metrics, w, err);
     if (r == 0)
-        r = start_certificates(w, err);
+        r = start_certificates(w, host, err);
     return r;
-}
-
-static void limit_rights(const struct webhook *w)
-{
-    _cleanup_error_ struct error *err = NULL;
-
-    if (w->seccomp && host_limit_rights(&w->host, &err) < 0)
-        log_warning("%s", error_msg(err));
 }
 
 static void clean_up(struct webhook *w)
@@ -315,7 +320,6 @@ int webhook_main(int argc, char **argv)
     version_print("webhook", w.logging.json);
     w.admit = (struct admit){ .unready = unready, .arg = &w };
     w.address = mem_printf(strchr(w.bind_address, ':') ? "[%s]:%lld" : "%s:%lld", w.bind_address, (long long)w.port);
-    limit_rights(&w);
     if (start(&w, &err) < 0) {
         log_line(LOG_FATAL, LOG_FILE_NAME, __LINE__, "%s", error_msg(err));
         w.status = 255;

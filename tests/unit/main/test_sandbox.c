@@ -113,22 +113,39 @@ static void programs(void **state)
 static char folder[] = "/tmp/unit-sandbox-XXXXXX";
 static char *plain, *plugin;
 
-static char *kubeconfig(const char *name, const char *user)
+static char *text_of(const char *server, const char *user)
 {
-    char *path = mem_printf("%s/%s", folder, name);
-    FILE *f = fopen(path, "we");
-
-    assert_non_null(f);
-    fprintf(
-        f,
+    return mem_printf(
         "apiVersion: v1\nkind: Config\ncurrent-context: c\n"
-        "clusters: [{name: k, cluster: {server: 'https://127.0.0.1:1'}}]\n"
+        "clusters: [{name: k, cluster: {server: '%s'}}]\n"
         "contexts: [{name: c, context: {cluster: k, user: u}}]\n"
         "users:\n- name: other\n  user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: x, interactiveMode: Never}}\n"
         "- name: u\n  user: %s\n",
-        user);
+        server, user);
+}
+
+static char *kubeconfig(const char *name, const char *user)
+{
+    char *path = mem_printf("%s/%s", folder, name);
+    _cleanup_free_ char *text = text_of("https://127.0.0.1:1", user);
+    FILE *f = fopen(path, "we");
+
+    assert_non_null(f);
+    fputs(text, f);
     assert_int_equal(fclose(f), 0);
     return path;
+}
+
+/* As a shell makes them of <(command): what is read is gone. *ret_path is owned; close the result. */
+static int piped(const char *text, char **ret_path)
+{
+    int fds[2];
+
+    assert_int_equal(pipe(fds), 0);
+    assert_int_equal(write(fds[1], text, strlen(text)), strlen(text));
+    close(fds[1]);
+    *ret_path = mem_printf("/dev/fd/%d", fds[0]);
+    return fds[0];
 }
 
 static int set_up(void **state)
@@ -152,10 +169,28 @@ static int tear_down(void **state)
     return rmdir(folder);
 }
 
+/* What was loaded decides, and is connected with. */
+static void limit(const char *path, const char *server)
+{
+    struct host_options o = { .kubeconfig = path, .system_namespace = "ns" };
+    _cleanup_kube_config_ struct kube_config *config = NULL;
+    struct kube_client *client = NULL;
+    struct loop *loop = NULL;
+    char *ns = NULL;
+
+    log_set_file(-1);
+    MUST(host_load(&o, &config, NULL) == 0);
+    MUST(host_limit_rights(config, NULL) == 0);
+    MUST(loop_new(&loop, NULL) == 0 && host_connect(&o, config, loop, "test", &client, &ns, NULL) == 0);
+    MUST(strcmp(kube_client_server(client), server) == 0 && strcmp(ns, "ns") == 0);
+    kube_client_free(client);
+    loop_free(loop);
+    free(ns);
+}
+
 static void for_a_plugin(void)
 {
-    log_set_file(-1);
-    MUST(host_limit_rights(&(struct host_options){ .kubeconfig = plugin }, NULL) == 0);
+    limit(plugin, "https://127.0.0.1:1");
     check_common();
     run_a_program();
 }
@@ -163,19 +198,25 @@ static void for_a_plugin(void)
 /* Another user of the file has a plugin: it is not the one that is chosen. */
 static void for_a_token(void)
 {
-    MUST(host_limit_rights(&(struct host_options){ .kubeconfig = plain }, NULL) == 0);
+    limit(plain, "https://127.0.0.1:1");
     MUST(fork() == -1);
 }
 
-static void for_no_file(void)
+static void for_a_plugin_of_a_pipe(void)
 {
-    MUST(host_limit_rights(&(struct host_options){ .kubeconfig = "/does/not/exist" }, NULL) == 0);
-    MUST(fork() == -1);
+    _cleanup_free_ char
+        *text = text_of("https://127.0.0.1:2",
+                        "{exec: {apiVersion: client.authentication.k8s.io/v1, command: sh, interactiveMode: Never}}"),
+        *path = NULL;
+
+    piped(text, &path);
+    limit(path, "https://127.0.0.1:2");
+    run_a_program();
 }
 
-static void in_a_cluster(void)
+static void for_nobody(void)
 {
-    MUST(host_limit_rights(&(struct host_options){ 0 }, NULL) == 0);
+    MUST(host_limit_rights(NULL, NULL) == 0);
     MUST(fork() == -1);
 }
 
@@ -184,8 +225,8 @@ static void by_kubeconfig(void **state)
     (void)state;
     in_a_process(for_a_plugin);
     in_a_process(for_a_token);
-    in_a_process(for_no_file);
-    in_a_process(in_a_cluster);
+    in_a_process(for_a_plugin_of_a_pipe);
+    in_a_process(for_nobody);
 }
 
 int main(void)
