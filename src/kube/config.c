@@ -185,6 +185,12 @@ int kube_config_in_cluster_at(const char *folder, struct kube_config **ret, stru
     }
     c->ca_file = mem_printf("%s/ca.crt", folder);
     r = kube_file_read(c->ca_file, KUBE_PEM_MAX, &c->ca_pem, err);
+    if (r == 0 &&
+        str_empty(str_trim(buf_str(&c->ca_pem)))) /* otherwise every authority of the system would be trusted */
+        r = error_set(err, -EINVAL,
+                      "%s is empty: see to the ConfigMap kube-root-ca.crt of this namespace, or give a kubeconfig "
+                      "with --kubeconfig",
+                      c->ca_file);
     if (r < 0) {
         error_wrap(err, "unable to load in-cluster configuration");
         return r;

@@ -68,9 +68,10 @@ struct kube_config_source {
 /* Merge rules of kubectl: first file wins per name, current-context of the first that sets it; missing files of the
  * list are skipped; relative paths inside a file are relative to it. Errors name file, line or entry, and what to do:
  * unreadable file, malformed YAML (line and column), `context "x" does not exist`, missing cluster or user entry,
- * unreadable CA/certificate/key/token file, no configuration at all (texts of api-and-cli.md 3.1). */
+ * unreadable CA/certificate/key/token file, empty CA file, no configuration at all (texts of api-and-cli.md 3.1). */
 int kube_config_load(const struct kube_config_source *source, struct kube_config **ret, struct error **err);
-/* /var/run/secrets/kubernetes.io/serviceaccount and KUBERNETES_SERVICE_HOST/PORT. -ENOENT when not in a cluster. */
+/* /var/run/secrets/kubernetes.io/serviceaccount and KUBERNETES_SERVICE_HOST/PORT. -ENOENT when not in a cluster; -EINVAL: the
+ * CA file is empty. */
 int kube_config_in_cluster(struct kube_config **ret, struct error **err);
 /* Names of all contexts and the current one (for messages and completion). Owned, NULL-terminated, sorted. */
 int kube_config_contexts(const struct kube_config_source *source, char ***ret, char **ret_current, struct error **err);

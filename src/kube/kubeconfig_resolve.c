@@ -151,6 +151,17 @@ static int invalid(struct error **err, const char *fmt, ...)
 
 /* --- cluster --- */
 
+/* An empty file is a bundle that got lost: as in Go it would mean every authority of the system, instead of the one that was meant. */
+static int check_authority(const struct reader *r, const struct kube_config *c, struct error **err)
+{
+    if (!c->ca_file || !str_empty(str_trim(buf_str(&c->ca_pem))))
+        return 0;
+    return invalid(err,
+                   "cluster \"%s\": certificate-authority %s is empty: write the certificate into it, or remove the "
+                   "field to trust the authorities of the system",
+                   r->name, c->ca_file);
+}
+
 static int read_cluster(const struct reader *r, bool server_given, struct kube_config *c, struct error **err)
 {
     yyjson_val *v = r->e->value;
@@ -169,11 +180,11 @@ static int read_cluster(const struct reader *r, bool server_given, struct kube_c
         return k;
     if (!c->server && !server_given)
         return invalid(err, "no server found for cluster \"%s\"", r->name);
-    if (insecure && c->ca_pem.n)
+    if (insecure && (c->ca_pem.n || c->ca_file))
         return invalid(err, "cluster \"%s\": specifying a root certificates file with the insecure flag is not allowed",
                        r->name);
     c->tls_skip = insecure ? TLS_SKIP_ALL : 0;
-    return 0;
+    return check_authority(r, c, err);
 }
 
 /* What the cluster wants its credential plugin to know: extensions[name=client.authentication.k8s.io/exec]. */

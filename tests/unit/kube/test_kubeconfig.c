@@ -466,6 +466,28 @@ static void unused_entries(void **state)
     assert_string_equal(c->server, "https://api:6443");
 }
 
+/* A bundle that got lost does not become trust in everybody. */
+static void empty_authority(void **state)
+{
+    static const char *const texts[] = { "", "\n \n" };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+        _cleanup_free_ char *path = in_dir("ca.crt");
+        write_file("ca.crt", texts[i]);
+        refuse_text(USE("c", "\"\"") CLUSTER(SERVER ", certificate-authority: ca.crt"), -EINVAL, path,
+                    "remove the field");
+        refuse_text(USE("c", "\"\"") CLUSTER(SERVER ", insecure-skip-tls-verify: true, certificate-authority: ca.crt"),
+                    -EINVAL, "with the insecure flag is not allowed", NULL);
+    }
+    /* Without the field, and with one that is not used, it is as it was. */
+    _cleanup_kube_config_ struct kube_config *none = load_text(USE("c", "\"\"")
+                                                                   CLUSTER(SERVER ", certificate-authority: \"\""));
+    assert_int_equal(none->ca_pem.n, 0);
+    _cleanup_kube_config_ struct kube_config *data = load_text(
+        USE("c", "\"\"") CLUSTER(SERVER ", certificate-authority: ca.crt, certificate-authority-data: Q0E="));
+    assert_str(buf_str(&data->ca_pem), "CA");
+}
+
 /* --- in a cluster --- */
 
 static void in_cluster(void **state)
@@ -491,6 +513,25 @@ static void in_cluster(void **state)
     assert_str(buf_str(&c->ca_pem), "PEM");
     assert_string_equal(c->namespace_, "kube-federation-system");
     assert_null(c->context);
+}
+
+static void in_cluster_without_authority(void **state)
+{
+    static const char *const texts[] = { "", "\n" };
+    _cleanup_free_ char *path = in_dir("ca.crt");
+    (void)state;
+    setenv("KUBERNETES_SERVICE_HOST", "fd00::1", 1);
+    setenv("KUBERNETES_SERVICE_PORT", "443", 1);
+    write_file("token", "tok\n");
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+        struct kube_config *none = NULL;
+        _cleanup_error_ struct error *err = NULL;
+        write_file("ca.crt", texts[i]);
+        assert_int_equal(kube_config_in_cluster_at(dir, &none, &err), -EINVAL);
+        assert_null(none);
+        assert_non_null(strstr(error_msg(err), path));
+        assert_non_null(strstr(error_msg(err), "kube-root-ca.crt"));
+    }
 }
 
 int main(void)
@@ -519,7 +560,9 @@ int main(void)
         T(credentials_that_do_not_go_together),
         T(no_secrets_in_messages),
         T(unused_entries),
+        T(empty_authority),
         T(in_cluster),
+        T(in_cluster_without_authority),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
