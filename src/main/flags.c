@@ -24,13 +24,95 @@ static int parse_bool(struct str value, bool *ret)
     return -EINVAL;
 }
 
+/* 16 and more: no digit. */
+static unsigned digit_of(char c)
+{
+    if (c >= '0' && c <= '9')
+        return (unsigned)(c - '0');
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10 : 16;
+}
+
+/* The base that a number says it has; *s is what follows the prefix. */
+static unsigned take_base(struct str *s)
+{
+    static const struct {
+        char letter;
+        unsigned base;
+    } bases[] = { { 'b', 2 }, { 'o', 8 }, { 'x', 16 } };
+
+    if (s->n < 2 || s->p[0] != '0')
+        return 10;
+    for (size_t i = 0; i < ARRAY_SIZE(bases); i++) {
+        if (s->n > 2 && (s->p[1] | 0x20) == bases[i].letter) {
+            *s = str_n(s->p + 2, s->n - 2);
+            return bases[i].base;
+        }
+    }
+    *s = str_n(s->p + 1, s->n - 1);
+    return 8;
+}
+
+/* As Go's strconv.ParseInt with base 0. */
+static int parse_int(struct str s, int64_t *ret)
+{
+    bool negative = s.n && s.p[0] == '-', after_digit;
+    uint64_t v = 0, max = (uint64_t)INT64_MAX + (negative ? 1 : 0);
+
+    if (s.n && (s.p[0] == '-' || s.p[0] == '+'))
+        s = str_n(s.p + 1, s.n - 1);
+    unsigned base = take_base(&s);
+    after_digit = base != 10; /* an underscore may follow the prefix */
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned digit = digit_of(s.p[i]);
+        if (s.p[i] == '_' ? !after_digit : digit >= base)
+            return -EINVAL;
+        after_digit = s.p[i] != '_';
+        if (!after_digit)
+            continue;
+        if (v > (max - digit) / base)
+            return -ERANGE;
+        v = v * base + digit;
+    }
+    if (!after_digit)
+        return -EINVAL;
+    *ret = (int64_t)(negative ? 0 - v : v);
+    return 0;
+}
+
+/* Without the underscores, each of which must stand between two digits. Owned; NULL: one does not. */
+static char *join_digits(struct str s, bool hex)
+{
+    char *text = mem_alloc(s.n + 1), *to = text;
+    unsigned base = hex ? 16 : 10;
+
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] != '_') {
+            *to++ = s.p[i];
+            continue;
+        }
+        bool before = i > 0 && (digit_of(s.p[i - 1]) < base || (hex && (s.p[i - 1] | 0x20) == 'x'));
+        if (!before || i + 1 == s.n || digit_of(s.p[i + 1]) >= base) {
+            free(text);
+            return NULL;
+        }
+    }
+    *to = '\0';
+    return text;
+}
+
+/* As Go's strconv.ParseFloat, but for what is not finite. */
 static int parse_number(struct str value, double *ret)
 {
-    _cleanup_free_ char *text = str_dup(value);
+    bool hex = value.n && (memchr(value.p, 'x', value.n) || memchr(value.p, 'X', value.n));
+    _cleanup_free_ char *text = join_digits(value, hex);
     char *end;
-    double d = strtod(text, &end);
 
-    if (value.n == 0 || *end || !isfinite(d))
+    /* What the C library takes and Go does not: space in front, hexadecimal digits without an exponent. */
+    if (!text || !text[0] || strchr(" \t\n\v\f\r", text[0]) || (hex && !strpbrk(text, "pP")))
+        return -EINVAL;
+    double d = strtod(text, &end);
+    if (*end || !isfinite(d))
         return -EINVAL;
     *ret = d;
     return 0;
@@ -56,8 +138,9 @@ static int refuse_range(const struct flag *f, struct error **err)
 static int take_int(const struct flag *f, struct str value, struct error **err)
 {
     int64_t n;
+    int r = f->kind == FLAG_DECIMAL ? str_to_i64(value, &n) : parse_int(value, &n);
 
-    if (str_to_i64(value, &n) < 0 || n < f->min || n > f->max)
+    if (r < 0 || n < f->min || n > f->max)
         return refuse_range(f, err);
     *(int64_t *)f->to = n;
     return 0;
@@ -101,7 +184,8 @@ static int take(const struct flag *f, const char *text, struct error **err)
         if (parse_bool(value, f->to) < 0)
             return error_set(err, -EINVAL, "want true or false");
         return 0;
-    case FLAG_INT: return take_int(f, value, err);
+    case FLAG_INT:
+    case FLAG_DECIMAL: return take_int(f, value, err);
     case FLAG_NUMBER: return take_number(f, value, err);
     case FLAG_DURATION: return take_duration(f, value, err);
     case FLAG_CUSTOM: return f->parse(f->to, value, err);
@@ -271,7 +355,8 @@ static void show_value(const struct flag *f, struct buf *out)
     case FLAG_BOOL:
     case FLAG_VERSION:
     case FLAG_HELP: buf_addz(out, *(bool *)f->to ? "true" : "false"); break;
-    case FLAG_INT: buf_printf(out, "%lld", (long long)*(int64_t *)f->to); break;
+    case FLAG_INT:
+    case FLAG_DECIMAL: buf_printf(out, "%lld", (long long)*(int64_t *)f->to); break;
     case FLAG_NUMBER: buf_printf(out, "%g", *(double *)f->to); break;
     case FLAG_DURATION:
         show_duration(*(int64_t *)f->to, text);

@@ -1,7 +1,9 @@
 /*
  * Flags of the long-running programs, in one table each: parsing, --help and the FLAG lines of the log come from it. As pflag
  * parses: `--name value`, `--name=value`, `-v 2`, `-v=2`, `-v2`, `-hv2` (letters of booleans in front); a boolean stands alone or with
- * `=true|false`; `--` ends the flags; dashes and underscores in names are the same (A-29).
+ * `=true|false`; `--` ends the flags; dashes and underscores in names are the same (A-29). Integers are those of Go: decimal, 0x20fb,
+ * 0b101, 0o17, 017 (octal, too), with underscores between digits (8_443); other numbers likewise: 1.5, 1e3, 0x1p4, 1_000.5. What has
+ * no end (NaN, Inf) is refused.
  */
 #ifndef MAIN_FLAGS_H
 #define MAIN_FLAGS_H
@@ -15,6 +17,7 @@ enum flag_kind {
     FLAG_STRING,   /* const char **: the argument itself */
     FLAG_BOOL,     /* bool * */
     FLAG_INT,      /* int64_t *, from min to max */
+    FLAG_DECIMAL,  /* the same, of decimal digits only: klog's -v is no flag of pflag's */
     FLAG_NUMBER,   /* double *, from min to max */
     FLAG_DURATION, /* int64_t *: nanoseconds, from min to max (which are nanoseconds too) */
     FLAG_CUSTOM,   /* whatever parse() makes of it; may be repeated */

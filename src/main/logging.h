@@ -42,7 +42,7 @@ void logging_start(const struct logging *l);
           .help = "lines without time, process and place" },                                                           \
         { .name = "v",                                                                                                 \
           .letter = 'v',                                                                                               \
-          .kind = FLAG_INT,                                                                                            \
+          .kind = FLAG_DECIMAL,                                                                                        \
           .to = &(l)->verbosity,                                                                                       \
           .max = 100,                                                                                                  \
           .value = "int",                                                                                              \

@@ -6,7 +6,7 @@
 struct values {
     const char *text, *token, *url;
     bool on, off, help, version;
-    int64_t port, wait;
+    int64_t port, wait, any;
     double rate;
     char *list; /* of the custom one */
 };
@@ -46,8 +46,9 @@ static const struct flag flags[] = {
     { .name = "on", .kind = FLAG_BOOL, .to = &v.on, .help = "on\nand a second line" },
     { .name = "with_underscore", .kind = FLAG_BOOL, .to = &v.off, .letter = 'u' },
     { .name = "port", .kind = FLAG_INT, .to = &v.port, .min = 1, .max = 65535, .value = "int", .help = "a port" },
+    { .name = "any", .kind = FLAG_INT, .to = &v.any, .min = INT64_MIN, .max = INT64_MAX, .value = "int" },
     { .name = "verbosity",
-      .kind = FLAG_INT,
+      .kind = FLAG_DECIMAL,
       .to = &v.port,
       .min = 0,
       .max = 100,
@@ -202,6 +203,153 @@ static void numbers(void **state)
     parse_ok("-v 4 --rate .5", &e);
     assert_int_equal(v.port, 4);
     assert_true(v.rate == 0.5);
+}
+
+/* Integers as Go's strconv.ParseInt takes them with base 0, which is what pflag calls. */
+static void bases(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t value; /* REFUSED: it is none */
+    } rows[] = {
+#define REFUSED 987654321
+        { "0", 0 },
+        { "8443", 8443 },
+        { "-5", -5 },
+        { "+5", 5 },
+        { "-0", 0 },
+        { "0x20fb", 8443 },
+        { "0X20FB", 8443 },
+        { "-0x10", -16 },
+        { "0b101", 5 },
+        { "0B101", 5 },
+        { "0o17", 15 },
+        { "0O17", 15 },
+        { "017", 15 },
+        { "-017", -15 },
+        { "00", 0 },
+        { "000017", 15 },
+        { "8_443", 8443 },
+        { "1_2_3", 123 },
+        { "0_17", 15 },
+        { "0x_20_fb", 8443 },
+        { "0b_1", 1 },
+        { "9223372036854775807", INT64_MAX },
+        { "-9223372036854775808", INT64_MIN },
+        { "0x7fffffffffffffff", INT64_MAX },
+        { "-0x8000000000000000", INT64_MIN },
+        { "0777777777777777777777", INT64_MAX },
+        { "9223372036854775808", REFUSED },
+        { "-9223372036854775809", REFUSED },
+        { "0x8000000000000000", REFUSED },
+        { "99999999999999999999", REFUSED },
+        { "0xfffffffffffffffff", REFUSED },
+        { "08", REFUSED },
+        { "0b2", REFUSED },
+        { "0o8", REFUSED },
+        { "0xg", REFUSED },
+        { "0x", REFUSED },
+        { "0b", REFUSED },
+        { "0o", REFUSED },
+        { "x10", REFUSED },
+        { "10x", REFUSED },
+        { "ff", REFUSED },
+        { "_1", REFUSED },
+        { "1_", REFUSED },
+        { "1__2", REFUSED },
+        { "0_", REFUSED },
+        { "0x_", REFUSED },
+        { "0x1_", REFUSED },
+        { "_0x1", REFUSED },
+        { "0_x1", REFUSED },
+        { "-_1", REFUSED },
+        { "+-1", REFUSED },
+        { "--1", REFUSED },
+        { "+", REFUSED },
+        { "-", REFUSED },
+        { "_", REFUSED },
+        { "1e3", REFUSED },
+        { "1.0", REFUSED },
+        { "0x1p4", REFUSED },
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        _cleanup_error_ struct error *err = NULL;
+        _cleanup_free_ char *line = mem_printf("--any=%s", rows[i].text), *text = NULL;
+        int r = parse(line, &text, &err);
+        if (r != (rows[i].value == REFUSED ? -EINVAL : 0) || (r == 0 && v.any != rows[i].value))
+            fail_msg("%s: %d, %lld", rows[i].text, r, (long long)v.any);
+    }
+}
+
+/* klog's flags are not pflag's. */
+static void decimals(void **state)
+{
+    static const char *const refused_texts[] = { "0x2", "1_0", "0b1", "0o7" };
+    _cleanup_free_ char *a = NULL;
+    (void)state;
+    parse_ok("-v 010", &a);
+    assert_int_equal(v.port, 10);
+    for (size_t i = 0; i < ARRAY_SIZE(refused_texts); i++) {
+        _cleanup_error_ struct error *err = NULL;
+        _cleanup_free_ char *line = mem_printf("-v=%s", refused_texts[i]), *text = NULL;
+        if (parse(line, &text, &err) != -EINVAL)
+            fail_msg("%s", refused_texts[i]);
+    }
+}
+
+/* And strconv.ParseFloat; what is refused here has a value that no row has. */
+static void fractions(void **state)
+{
+    static const struct {
+        const char *text;
+        double value;
+    } rows[] = {
+        { "1", 1 },
+        { "+1.5", 1.5 },
+        { "-1.5", -1.5 },
+        { ".5", .5 },
+        { "5.", 5 },
+        { "1e2", 100 },
+        { "1E+2", 100 },
+        { "10e-1", 1 },
+        { "1_0.5_0", 10.5 },
+        { "1e0_1", 10 },
+        { "0x1p4", 16 },
+        { "0X1.8P1", 3 },
+        { "0x_1_0p0", 16 },
+        { "010", 10 },
+        { "0x10", REFUSED },
+        { "0x.p1", REFUSED },
+        { "_1", REFUSED },
+        { "1_", REFUSED },
+        { "1__0", REFUSED },
+        { "1_.5", REFUSED },
+        { "1._5", REFUSED },
+        { "1_e2", REFUSED },
+        { "1e_2", REFUSED },
+        { "0_x1p1", REFUSED },
+        { "0x1_p1", REFUSED },
+        { "\t1", REFUSED },
+        { "1\t", REFUSED },
+        { "1,5", REFUSED },
+        { ".", REFUSED },
+        { "e1", REFUSED },
+        { "NaN", REFUSED },
+        { "-Inf", REFUSED },
+        { "infinity", REFUSED },
+        { "1e400", REFUSED },
+        { "nan(1)", REFUSED },
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        _cleanup_error_ struct error *err = NULL;
+        _cleanup_free_ char *line = mem_printf("--rate=%s", rows[i].text), *text = NULL;
+        bool taken = rows[i].value != REFUSED;
+        int r = parse(line, &text, &err);
+        if (r != (taken ? 0 : -EINVAL) || (taken && v.rate != rows[i].value))
+            fail_msg("%s: %d, %g", rows[i].text, r, v.rate);
+    }
 }
 
 static void repeated(void **state)
@@ -369,6 +517,7 @@ static void list(void **state)
                                  "FLAG: --on=\"true\"\n"
                                  "FLAG: --with_underscore=\"false\"\n"
                                  "FLAG: --port=\"17\"\n"
+                                 "FLAG: --any=\"0\"\n"
                                  "FLAG: --verbosity=\"...\"\n"
                                  "FLAG: --rate=\"2.5\"\n"
                                  "FLAG: --wait=\"1m30s\"\n"
@@ -387,7 +536,8 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_teardown(f, tear_down)
     const struct CMUnitTest tests[] = {
-        T(strings), T(booleans), T(numbers), T(repeated), T(refused), T(secrets), T(ends), T(help), T(list),
+        T(strings),  T(booleans), T(numbers), T(bases), T(decimals), T(fractions),
+        T(repeated), T(refused),  T(secrets), T(ends),  T(help),     T(list),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
