@@ -195,7 +195,7 @@ static int token_of_secret(struct str body, const struct cluster *c, struct buf 
                            struct error **err)
 {
     _cleanup_json_ yyjson_doc *doc = NULL;
-    int r = json_parse(body, &doc, err);
+    int r = json_parse_secret(body, &doc, err);
     if (r < 0)
         return r;
     struct str encoded = json_path_str(yyjson_doc_get_root(doc), "data.token");
@@ -224,7 +224,7 @@ static void on_secret(void *arg, const struct kube_response *resp, const struct 
     struct cluster *c = arg;
     c->secret_call = NULL;
     _cleanup_error_ struct error *e = NULL;
-    _cleanup_buf_ struct buf token = BUF_INIT(1u << 20);
+    _cleanup_buf_ struct buf token = BUF_SECRET_INIT(1u << 20);
     if (err) {
         if (err->code == -ECANCELED)
             return;
@@ -264,7 +264,7 @@ static void connect_cluster(struct cluster *c)
     static const struct kube_resource secrets = { STR(""), STR("v1"), STR("secrets"), true };
     _cleanup_free_ char *path = kube_path(&secrets, str_of(c->registry->config.system_namespace),
                                           str_of(c->spec->secret_name), STR_NULL);
-    struct kube_request req = { .method = "GET", .path = str_of(path), .priority = KUBE_PRIO_HIGH };
+    struct kube_request req = { .method = "GET", .path = str_of(path), .priority = KUBE_PRIO_HIGH, .secret = true };
     c->connect_ns = c->client ? 0 : time_mono_ns();
     c->secret_call = kube_call(c->registry->config.host, &req, on_secret, c);
 }

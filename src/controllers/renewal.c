@@ -57,18 +57,11 @@ static void tell(const struct renewal *r, const char *type, const char *reason, 
     clusters_event(c, type, reason, message);
 }
 
-static void erase_token(struct renewal *r)
-{
-    if (r->token.p)
-        explicit_bzero(r->token.p, r->token.cap);
-    buf_done(&r->token);
-}
-
 static void retry(struct renewal *r, const char *what, const struct error *err)
 {
     _cleanup_free_ char *text = mem_printf("The token of this cluster could not be renewed: %s: %s", what,
                                            error_msg(err));
-    erase_token(r);
+    buf_done(&r->token);
     r->retry_ms = r->retry_ms ? MIN(r->retry_ms * 2, (uint64_t)RETRY_MAX_MS) : RETRY_INITIAL_MS;
     tell(r, "Warning", "TokenRenewalFailed", text);
     loop_timer_start(loop_of(r), &r->timer, r->retry_ms, look, r);
@@ -82,7 +75,7 @@ static void on_stored(void *arg, const struct kube_response *resp, const struct 
     struct cluster *c = r->cluster;
     r->call = NULL;
     if (err && error_http(err) == 409) {
-        erase_token(r);
+        buf_done(&r->token);
         clusters_read_secret(c); /* somebody else wrote it: what it holds now counts */
         return;
     }
@@ -92,17 +85,32 @@ static void on_stored(void *arg, const struct kube_response *resp, const struct 
     }
     _cleanup_json_ yyjson_doc *doc = NULL;
     struct str version = STR_NULL;
-    if (json_parse(resp->body, &doc, NULL) == 0)
+    if (json_parse_secret(resp->body, &doc, NULL) == 0)
         version = json_path_str(yyjson_doc_get_root(doc), "metadata.resourceVersion");
     struct buf token = r->token;
-    r->token = BUF_INIT(MAX_TOKEN);
+    r->token = BUF_SECRET_INIT(MAX_TOKEN);
     if (c->client)
         kube_client_set_token(c->client, buf_str(&token));
     renewal_watch(c, buf_str(&token), version); /* r is gone */
-    explicit_bzero(token.p, token.cap);
     buf_done(&token);
     if (c->renewal)
         tell(c->renewal, "Normal", "TokenRenewed", "The token of this cluster was renewed");
+}
+
+/* Not as a document, which would leave the token in its memory. */
+static void write_patch(const struct renewal *r, struct buf *out)
+{
+    _cleanup_json_mut_ yyjson_mut_doc *doc = json_mut_doc_new();
+    yyjson_mut_val *metadata = yyjson_mut_doc_get_root(doc);
+    buf_addz(out, "{\"data\":{\"" FED_TOKEN_KEY "\":\"");
+    base64_encode(out, buf_str(&r->token));
+    buf_addz(out, "\"}");
+    if (r->secret_version[0]) {
+        json_mut_set_str(doc, metadata, "resourceVersion", str_of(r->secret_version));
+        buf_addz(out, ",\"metadata\":");
+        json_mut_write(out, metadata);
+    }
+    buf_addz(out, "}");
 }
 
 static void store(struct renewal *r)
@@ -110,24 +118,15 @@ static void store(struct renewal *r)
     static const struct kube_resource secrets = { STR(""), STR("v1"), STR("secrets"), true };
     struct cluster *c = r->cluster;
     _cleanup_free_ char *path = kube_path(&secrets, kube_object_ns(c->object), str_of(c->spec->secret_name), STR_NULL);
-    _cleanup_json_mut_ yyjson_mut_doc *doc = json_mut_doc_new();
-    yyjson_mut_val *root = yyjson_mut_doc_get_root(doc);
-    struct buf encoded = BUF_INIT(2 * MAX_TOKEN), body = BUF_INIT(4 * MAX_TOKEN);
-    base64_encode(&encoded, buf_str(&r->token));
-    json_mut_set_str(doc, json_mut_ensure_obj(doc, root, "data"), FED_TOKEN_KEY, buf_str(&encoded));
-    if (r->secret_version[0])
-        json_mut_set_str(doc, json_mut_ensure_obj(doc, root, "metadata"), "resourceVersion", str_of(r->secret_version));
-    json_mut_write(&body, root);
+    _cleanup_buf_ struct buf body = BUF_SECRET_INIT(4 * MAX_TOKEN);
+    write_patch(r, &body);
     struct kube_request req = { .method = "PATCH",
                                 .path = str_of(path),
                                 .content_type = "application/merge-patch+json",
                                 .query = STR("fieldManager=" KUBE_FIELD_MANAGER),
-                                .body = buf_str(&body) };
+                                .body = buf_str(&body),
+                                .secret = true };
     r->call = kube_call(c->host, &req, on_stored, r);
-    explicit_bzero(encoded.p, encoded.cap);
-    explicit_bzero(body.p, body.cap);
-    buf_done(&encoded);
-    buf_done(&body);
 }
 
 /* --- asking --- */
@@ -142,7 +141,7 @@ static void on_token(void *arg, const struct kube_response *resp, const struct e
         retry(r, "the member gives no new one", err);
         return;
     }
-    int k = json_parse(resp->body, &doc, &e);
+    int k = json_parse_secret(resp->body, &doc, &e);
     struct str token = json_path_str(yyjson_doc_get_root(doc), "status.token");
     if (k == 0 && (str_empty(token) || token.n > MAX_TOKEN))
         error_set(&e, -EPROTO, "its answer has no token");
@@ -167,7 +166,7 @@ static void ask(struct renewal *r)
     json_mut_set_str(doc, root, "kind", STR("TokenRequest"));
     json_mut_set_i64(doc, json_mut_ensure_obj(doc, root, "spec"), "expirationSeconds", MAX(life, (int64_t)SHORTEST_S));
     json_mut_write(&body, root);
-    struct kube_request req = { .method = "POST", .path = str_of(path), .body = buf_str(&body) };
+    struct kube_request req = { .method = "POST", .path = str_of(path), .body = buf_str(&body), .secret = true };
     r->call = kube_call(r->cluster->client, &req, on_token, r);
 }
 
@@ -200,7 +199,7 @@ void renewal_stop(struct cluster *c)
     loop_timer_stop(&r->timer);
     if (r->call)
         kube_call_cancel(r->call);
-    erase_token(r);
+    buf_done(&r->token);
     jwt_claims_done(&r->claims);
     free(r->secret_version);
     free(r);
@@ -223,7 +222,7 @@ void renewal_watch(struct cluster *c, struct str token, struct str secret_versio
                            .seen_at = time_wall_s(),
                            .claims = claims,
                            .secret_version = str_dup(secret_version),
-                           .token = BUF_INIT(MAX_TOKEN) };
+                           .token = BUF_SECRET_INIT(MAX_TOKEN) };
     c->renewal = r;
     look(r);
 }

@@ -19,7 +19,7 @@ struct kube_config *kube_config_new(void)
 
     c->ca_pem = BUF_INIT(KUBE_PEM_MAX);
     c->cert_pem = BUF_INIT(KUBE_PEM_MAX);
-    c->key_pem = BUF_INIT(KUBE_PEM_MAX);
+    c->key_pem = BUF_SECRET_INIT(KUBE_PEM_MAX);
     return c;
 }
 
@@ -51,8 +51,6 @@ void kube_config_free(struct kube_config *c)
 {
     if (!c)
         return;
-    if (c->key_pem.p)
-        explicit_bzero(c->key_pem.p, c->key_pem.n);
     buf_done(&c->ca_pem);
     buf_done(&c->cert_pem);
     buf_done(&c->key_pem);

@@ -43,9 +43,16 @@ struct credentials {
 
 static void set_header(struct credentials *c, const char *scheme, const char *secret)
 {
+    struct buf header = BUF_SECRET_INIT(SIZE_MAX); /* mem_printf would free what it wrote first as it is */
+
     kube_secret_free(c->header);
     kube_secret_free(c->secret);
-    c->header = secret ? mem_printf("%s %s", scheme, secret) : NULL;
+    if (secret) {
+        buf_addz(&header, scheme);
+        buf_addc(&header, ' ');
+        buf_addz(&header, secret);
+    }
+    c->header = secret ? buf_take(&header, NULL) : NULL;
     c->secret = mem_strdup(secret);
     c->generation++;
 }

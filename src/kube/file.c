@@ -29,13 +29,23 @@ static int wait_for_writer(int fd, const char *path, uint64_t until, struct erro
     return 0;
 }
 
+/* What is on the stack while a file is read; it may be a key. */
+struct piece {
+    char p[16384];
+};
+
+static void erase(struct piece *p)
+{
+    explicit_bzero(p, sizeof(*p));
+}
+
 static int read_all(int fd, const char *path, struct buf *b, struct error **err)
 {
     uint64_t until = time_mono_ms() + PIPE_WAIT_MS;
 
     for (;;) {
-        char piece[16384];
-        ssize_t n = read(fd, piece, sizeof(piece));
+        _cleanup_(erase) struct piece piece;
+        ssize_t n = read(fd, piece.p, sizeof(piece.p));
 
         if (n < 0 && errno == EINTR)
             continue;
@@ -49,7 +59,7 @@ static int read_all(int fd, const char *path, struct buf *b, struct error **err)
             return fail("read", path, errno, err);
         if (n == 0)
             return 0;
-        if (buf_add(b, piece, (size_t)n) < 0)
+        if (buf_add(b, piece.p, (size_t)n) < 0)
             return error_set(err, -EFBIG, "read %s: larger than %zu bytes", path, b->max);
     }
 }
@@ -70,7 +80,7 @@ static int check_kind(int fd, const char *path, bool pipes, struct error **err)
 
 static int read_file(const char *path, bool pipes, size_t max, struct buf *ret, struct error **err)
 {
-    struct buf b = BUF_INIT(max);
+    struct buf b = BUF_SECRET_INIT(max);
     /* Not blocking: the open of a pipe without a writer must not hang. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), r;
 
@@ -81,8 +91,6 @@ static int read_file(const char *path, bool pipes, size_t max, struct buf *ret, 
         r = read_all(fd, path, &b, err);
     close(fd);
     if (r < 0) {
-        if (b.p)
-            explicit_bzero(b.p, b.n);
         buf_done(&b);
         return r;
     }
@@ -115,8 +123,6 @@ int kube_file_read_token(const char *path, char **ret, struct error **err)
         r = error_set(err, -EINVAL, "the token in file \"%s\" holds control characters", path);
     else
         *ret = str_dup(token);
-    if (b.p)
-        explicit_bzero(b.p, b.n);
     return r;
 }
 

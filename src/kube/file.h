@@ -9,8 +9,8 @@
 #define KUBE_PEM_MAX ((size_t)16 << 20)
 
 /* Reads a whole regular file of at most `max` bytes, without ever waiting for another process: it may be called while the loop
- * runs. *ret is owned. Messages as Go words them: "open <path>: no such file or directory"; -EFBIG beyond max, -EISDIR, -EINVAL
- * for pipes, sockets and devices. */
+ * runs. *ret is owned, and a secret buffer, since it may be a key. Messages as Go words them: "open <path>: no such file or
+ * directory"; -EFBIG beyond max, -EISDIR, -EINVAL for pipes, sockets and devices. */
 int kube_file_read(const char *path, size_t max, struct buf *ret, struct error **err);
 
 /* The same for what is read at the start of a program only: also pipes, as `<(command)` makes them, and devices such as

@@ -157,10 +157,7 @@ static int add_file(struct kubeconfig *k, const char *path, bool must_exist, str
         return error_set(err, r, "stat %s: no such file or directory", path);
     if (r < 0)
         return error_set(err, r, "error loading config file \"%s\": %s", path, error_msg(e));
-    r = kubeconfig_add(k, path, buf_str(&text), err);
-    if (text.p)
-        explicit_bzero(text.p, text.n);
-    return r;
+    return kubeconfig_add(k, path, buf_str(&text), err);
 }
 
 int kubeconfig_read(struct kubeconfig *k, const struct kube_config_source *source, struct error **err)

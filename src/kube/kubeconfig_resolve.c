@@ -110,7 +110,7 @@ static int get_pem(const struct reader *r, yyjson_val *obj, const char *field, c
 {
     _cleanup_free_ char *data_field = mem_printf("%s-data", field), *path = NULL;
     char *data = NULL;
-    _cleanup_buf_ struct buf pem = BUF_INIT(KUBE_PEM_MAX);
+    _cleanup_buf_ struct buf pem = BUF_SECRET_INIT(KUBE_PEM_MAX);
     _cleanup_error_ struct error *e = NULL;
     size_t offset = 0;
     int k = get_string(r, obj, data_field, &data, err);

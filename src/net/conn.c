@@ -200,6 +200,8 @@ static void read_some(struct conn *c)
         }
         c->bytes_in += (uint64_t)n;
         c->cb.on_data(c->arg, str_n(c->loop->scratch, (size_t)n));
+        /* There may be secrets among it. c lives until the next round, whatever was done with it. */
+        explicit_bzero(c->loop->scratch, (size_t)n);
     }
     expect_more(c);
 }

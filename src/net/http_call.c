@@ -202,7 +202,7 @@ void call_touch(struct http_call *call)
 
 static void copy_headers(struct http_call *call, const struct http_request *req)
 {
-    struct buf text = BUF_INIT(BUF_MAX_DEFAULT);
+    struct buf text = BUF_SECRET_INIT(BUF_MAX_DEFAULT);
     call->headers = mem_array(req->n_headers + 1, sizeof(*call->headers));
     call->n_headers = req->n_headers;
     for (size_t i = 0; i < req->n_headers; i++) {

@@ -16,7 +16,9 @@ struct loop {
     struct list signals;
     struct list processes; /* struct process.link */
     bool stop;
-    char *scratch; /* one read buffer for all connections; contents last until the next read */
+    /* One read buffer for all connections. Contents last until the next read; those of a client's connection are cleared as soon as
+     * they were given out. */
+    char *scratch;
 };
 
 /* process.c: kills what still runs and closes its handles. */

@@ -7,6 +7,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "freed.h"
 #include "unit.h"
 
 static char folder[] = "/tmp/kubefed-file-XXXXXX";
@@ -114,9 +115,31 @@ static void pipes(void **state)
     assert_int_equal(none.n, 0);
 }
 
+/* A key grows piece by piece; none of the pieces stays. */
+static void keys(void **state)
+{
+    static const char needle[] = "-----BEGIN PRIVATE KEY-----";
+    _cleanup_free_ char *path = path_of("file"), *text = mem_alloc(40001), *token = NULL;
+    struct buf b = { 0 };
+    (void)state;
+    memset(text, 'k', 40000);
+    memcpy(text, needle, strlen(needle));
+    text[40000] = '\0';
+    write_file(path, text);
+    freed_watch(needle);
+    assert_int_equal(kube_file_read(path, 50000, &b, NULL), 0);
+    assert_int_equal(b.n, 40000);
+    buf_done(&b);
+    assert_int_equal(kube_file_read(path, 39999, &b, NULL), -EFBIG);
+    assert_int_equal(kube_file_read_token(path, &token, NULL), 0);
+    kube_secret_free(token), token = NULL;
+    assert_int_equal(freed_stop(), 0);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(regular), cmocka_unit_test(others), cmocka_unit_test(pipes) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(regular), cmocka_unit_test(others), cmocka_unit_test(pipes),
+                                        cmocka_unit_test(keys) };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

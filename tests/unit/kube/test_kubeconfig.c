@@ -8,6 +8,7 @@
 
 #include "kube/config_internal.h"
 #include "kube/kubeconfig.h"
+#include "freed.h"
 #include "unit.h"
 
 static char *dir;
@@ -488,6 +489,22 @@ static void empty_authority(void **state)
     assert_str(buf_str(&data->ca_pem), "CA");
 }
 
+/* What was decoded: the document itself is that of libyaml's text. */
+static void keys_are_cleared(void **state)
+{
+    (void)state;
+    write_file("a",
+               USE("c", "u") CLUSTER(SERVER) USER(
+                   "client-certificate-data: Q0E=, client-key-data: YSBrZXkgb2Ygc29tZSBsZW5ndGgsIG5vdCB0byBiZSBzZWVu"));
+    _cleanup_free_ char *path = in_dir("a");
+    freed_watch("a key of some length, not to be seen");
+    struct kube_config *c = load(&(struct kube_config_source){ .kubeconfig = path }), *copy = kube_config_copy(c);
+    assert_true(str_eqc(buf_str(&copy->key_pem), "a key of some length, not to be seen"));
+    kube_config_free(c);
+    kube_config_free(copy);
+    assert_int_equal(freed_stop(), 0);
+}
+
 /* --- in a cluster --- */
 
 static void in_cluster(void **state)
@@ -561,6 +578,7 @@ int main(void)
         T(no_secrets_in_messages),
         T(unused_entries),
         T(empty_authority),
+        T(keys_are_cleared),
         T(in_cluster),
         T(in_cluster_without_authority),
     };

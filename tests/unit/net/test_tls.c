@@ -3,7 +3,9 @@
  * certificates, and settings that cannot be used. The server runs on this machine with certificates made here.
  */
 #include "certs.h"
+#include "freed.h"
 #include "http_client.h"
+#include "net/loop_internal.h"
 #include "raw_server.h"
 
 static struct cert ca, other_ca, intermediate, leaf, below_intermediate, expired, future, elsewhere, client;
@@ -288,6 +290,25 @@ static void bad_settings(void **state)
     check_setting(&(struct tls_client_config){ .cert_pem = cert }, "client key");
 }
 
+/* Where the plain text of an answer has been there is nothing of it afterwards: neither in the memory of OpenSSL nor in the buffer that
+ * all connections read into. What is looked for is cut where our own parser takes it apart. */
+static void plain_text_is_cleared(void **state)
+{
+    static const char needle[] = "Content-Length: 6\r\n\r\nnobody";
+    struct cert_server s;
+    _cleanup_result_ struct result x = { 0 };
+    (void)state;
+    memset(loop->scratch, 0, LOOP_SCRATCH_SIZE);
+    cert_server_start(&s, &leaf, NULL, NULL);
+    freed_watch(needle);
+    request(s.port, "127.0.0.1", CONFIG(.skip = 0), &x);
+    unsigned n = freed_stop();
+    cert_server_stop(&s);
+    assert_string_equal(x.body, "nobody");
+    assert_int_equal(n, 0);
+    assert_null(memmem(loop->scratch, LOOP_SCRATCH_SIZE, "nobody", strlen("nobody")));
+}
+
 static void validity(void **state)
 {
     (void)state;
@@ -347,6 +368,7 @@ int main(void)
         T(client_certificate),
         T(broken_blocks),
         T(bad_settings),
+        T(plain_text_is_cleared),
         T(validity),
         T(no_tls_server),
     };
