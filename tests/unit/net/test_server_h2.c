@@ -537,18 +537,13 @@ static void deaf_peer(void **state)
     enum { N = 1000 };
     (void)state;
     struct view *v = dial("\x00\x04\x7f\xff\xff\xff", 6);
-    unsigned before;
 
     number(v, WINDOW_UPDATE, 0, 0x7fff0000 - 65535);
     WAIT_SEE(v, v->frames[SETTINGS] >= 2);
     v->s->deaf = true;
     for (uint32_t id = 1; id < 2 * N; id += 2)
         get_path(v, id, "/big");
-    do {
-        before = handled;
-        for (int i = 0; i < 50; i++)
-            turn();
-    } while (handled != before);
+    until_quiet();
     assert_in_range(handled, 1, N / 2);
     v->s->deaf = false;
     for (uint32_t id = 1; id < 2 * N; id += 2)

@@ -161,13 +161,16 @@ static void long_method(void **state)
 
 /* --- output --- */
 
+/* Of answers that a peer does not take: both ends of its connection are full, and the server stops when it has SERVER_OUT_HIGH and the
+ * answer that passes that; and something for how the kernel counts. */
+#define KEPT_MAX (4 * (size_t)PIPE_BYTES + SERVER_OUT_HIGH + 4 * BIG)
+
 /* Requests without end from somebody who reads nothing: they wait, and are all answered in order when they are read. */
 static void deaf_peer(void **state)
 {
-    enum { N = 1500 };
+    enum { N = 300 };
     (void)state;
     struct speaker *s = connect_plain();
-    unsigned before;
     char padding[601];
 
     memset(padding, 'p', sizeof(padding) - 1);
@@ -175,15 +178,10 @@ static void deaf_peer(void **state)
     _cleanup_free_ char *request = mem_printf("GET /big HTTP/1.1\r\nx: %s\r\n\r\n", padding);
     s->deaf = true;
     say_many(s, request, N);
-    do { /* until nothing moves any more */
-        before = handled;
-        for (int i = 0; i < 50; i++)
-            turn();
-    } while (handled != before);
-    assert_in_range(handled, 1, N / 3); /* the rest is not even looked at: the kernel holds 10 MB or so */
+    until_quiet();
+    assert_in_range(handled, 1, KEPT_MAX / BIG); /* the rest is not even looked at */
     s->deaf = false;
-    WAIT_FOR(handled == N && count(s, "HTTP/1.1 ") == N);
-    WAIT_FOR(s->in.n >= N * BIG);
+    WAIT_FOR(handled == N && s->in.n >= N * BIG);
     assert_int_equal(count(s, "HTTP/1.1 200 OK"), N);
     assert_false(s->closed);
 }
@@ -197,7 +195,7 @@ static void deaf_peer_ends(void **state)
     s->deaf = true;
     say_many(s, "GET /big HTTP/1.1\r\n\r\n", 500);
     WAIT_FOR(s->write_fails || (say(s, "GET /big HTTP/1.1\r\n\r\n"), false));
-    assert_in_range(handled, 1, 400);
+    assert_in_range(handled, 1, KEPT_MAX / BIG);
 }
 
 /* --- memory --- */
