@@ -60,7 +60,7 @@ void peer_deadline(struct peer *p, uint64_t ms)
 static void on_timeout(void *arg)
 {
     struct peer *p = arg;
-    if (p->broken || p->lingering || p->closing || !p->protocol || !p->protocol->on_timeout) {
+    if (p->broken || p->lingering || p->closing || !p->protocol) {
         peer_free(p);
         return;
     }

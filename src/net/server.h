@@ -5,7 +5,7 @@
  * request, 60 s idle, and 64 MiB for all that is held for all peers together, output included. Beyond that, the connection that
  * holds most has its requests answered with 503, or ends when it does not take its answers: so small requests find room however
  * many large ones there are. Whoever is closed is told: an HTTP/2 client by GOAWAY, so that it sends again elsewhere what was not
- * looked at, a request over HTTP/1.1 that is under way by 503.
+ * looked at, a request over HTTP/1.1 that is under way by 503, and one that took too long by 408.
  */
 #ifndef NET_SERVER_H
 #define NET_SERVER_H

@@ -143,6 +143,16 @@ static void h1_on_drained(struct peer *p)
     work(p);
 }
 
+/* A client that was only slow learns why; who is idle, or does not take its answers, is not talked to. */
+static void h1_on_timeout(struct peer *p)
+{
+    const struct h1 *h = p->state;
+    if (h->under_way)
+        refuse(p, 408);
+    else
+        p->broken = true;
+}
+
 static bool h1_is_busy(const struct peer *p)
 {
     const struct h1 *h = p->state;
@@ -167,6 +177,7 @@ static void h1_free(struct peer *p)
 
 static const struct protocol h1_protocol = { .on_data = h1_on_data,
                                              .on_drained = h1_on_drained,
+                                             .on_timeout = h1_on_timeout,
                                              .goodbye = h1_goodbye,
                                              .is_busy = h1_is_busy,
                                              .refuse = refuse,

@@ -16,7 +16,7 @@ struct peer;
 struct protocol {
     void (*on_data)(struct peer *p, struct str bytes);
     void (*on_drained)(struct peer *p); /* there is room for output again */
-    /* The time is over: sets a new one, or `closing`. NULL: the connection is closed at once. */
+    /* The time is over: sets a new one, or `closing`, or `broken`. */
     void (*on_timeout)(struct peer *p);
     void (*goodbye)(struct peer *p);            /* the connection is about to be closed */
     bool (*is_busy)(const struct peer *p);      /* a request is under way, or an answer not yet written to p->out */

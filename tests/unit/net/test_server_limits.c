@@ -35,6 +35,7 @@ static void idle_connection_ends(void **state)
     say(s, "GET / HTTP/1.1\r\n\r\n");
     WAIT_FOR(s->closed);
     assert_int_equal(count(s, "hello"), 1);
+    assert_int_equal(count(s, "HTTP/1.1 "), 1); /* nothing was asked, nothing is said */
 }
 
 static void silent_connection_ends(void **state)
@@ -59,6 +60,8 @@ static void trickle(const char *start, const char *drop)
             say(s, drop);
     }
     assert_int_equal(handled, 0);
+    assert_true(str_has_prefix(buf_str(&s->in), STR("HTTP/1.1 408 Request Timeout\r\n"))); /* and it is told */
+    assert_int_equal(count(s, "connection: close"), 1);
     hang_up(s);
 }
 
@@ -82,6 +85,7 @@ static void slow_second_request_ends(void **state)
     say(s, "GET / HTTP/1.1\r\n\r\nGET /");
     WAIT_FOR(s->closed);
     assert_int_equal(count(s, "hello"), 1);
+    assert_int_equal(count(s, "HTTP/1.1 408 "), 1);
     assert_int_equal(handled, 1);
 }
 
