@@ -394,10 +394,32 @@ static struct peer *to_evict(const struct http_server *s)
     return list_entry(s->peers.next, struct peer, link);
 }
 
+/* Of the one connection that was next, or of a signal: the others wait on (accept(2), "Error handling"). */
+static bool next_may_come(int code)
+{
+    switch (code) {
+    case EINTR:
+    case ECONNABORTED:
+    case EPROTO:
+    case ENOPROTOOPT:
+    case ENETDOWN:
+    case ENETUNREACH:
+    case EHOSTDOWN:
+    case EHOSTUNREACH:
+    case ENONET:
+    case EPERM: /* a firewall */
+        return true;
+    default:
+        return false;
+    }
+}
+
 bool server_accept(struct http_server *s)
 {
     for (int i = 0; i < ACCEPT_BURST; i++) {
         int fd = accept4(s->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0 && next_may_come(errno))
+            continue;
         if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
             loop_io_watch(s->io, 0);
             loop_timer_start(s->loop, &s->pause, ACCEPT_PAUSE_MS, accept_again, s);

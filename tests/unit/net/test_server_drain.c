@@ -1,9 +1,25 @@
 /* The end of a server that loses no request, over HTTP/1.1: who is told, who is waited for, and when it is over. */
 #include "server_peer.h"
 
+#include <sys/syscall.h>
+
 #define FOREVER 60000u
 
 static bool drained;
+
+/* Every other connection fails like this, before the next one comes. */
+static int accept_fails;
+
+int accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
+{
+    static unsigned calls;
+
+    if (accept_fails && calls++ % 2 == 0) {
+        errno = accept_fails;
+        return -1;
+    }
+    return (int)syscall(SYS_accept4, fd, addr, len, flags);
+}
 
 static void on_drained(void *arg)
 {
@@ -21,6 +37,7 @@ static int set_up(void **state)
 {
     (void)state;
     drained = false;
+    accept_fails = 0;
     server_up(1000);
     return 0;
 }
@@ -127,6 +144,21 @@ static void what_was_sent_is_answered(void **state)
     assert_int_equal(handled, N);
 }
 
+/* A connection that its client has given up is in nobody's way. */
+static void some_were_given_up(void **state)
+{
+    static const int codes[] = { EINTR, ECONNABORTED, EPROTO, EHOSTUNREACH };
+
+    for (size_t i = 0; i < ARRAY_SIZE(codes); i++) {
+        if (i) {
+            server_down(state);
+            set_up(state);
+        }
+        accept_fails = codes[i];
+        what_was_sent_is_answered(state);
+    }
+}
+
 /* Nobody is waited for without end; who is left is told. */
 static void time_is_over(void **state)
 {
@@ -178,7 +210,7 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, server_down)
     const struct CMUnitTest tests[] = {
-        T(serves_on), T(finishes), T(what_was_sent_is_answered), T(time_is_over), T(nobody_is_there), T(freed),
+        T(serves_on), T(finishes), T(what_was_sent_is_answered), T(some_were_given_up), T(time_is_over), T(nobody_is_there), T(freed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
