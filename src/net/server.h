@@ -44,8 +44,9 @@ void http_server_set_times(struct http_server *s, uint64_t request_ms, uint64_t 
 void http_server_set_max_held(struct http_server *s, size_t bytes);
 /* Ends the server so that no request is lost. For serve_ms it goes on and takes new connections, but says with each answer that the
  * connection ends (HTTP/1.1: connection: close; HTTP/2: GOAWAY, also to those who are idle). Then it takes no new ones, closes those
- * without a request, and leaves the others finish_ms for what is under way. fn(arg) is called once, from the loop, when all are
- * gone or that time is over, and may free the server; http_server_free before that cancels it. A second call does nothing. */
+ * without a request (half a second later when they are shaking hands, unless they ask something by then), and leaves the others
+ * finish_ms for what is under way. fn(arg) is called once, from the loop, when all are gone or that time is over, and may free the
+ * server; http_server_free before that cancels it. A second call does nothing. */
 void http_server_drain(struct http_server *s, uint64_t serve_ms, uint64_t finish_ms, void (*fn)(void *arg), void *arg);
 /* Open connections are closed at once; clients are told with what the kernel still takes. NULL is fine. */
 void http_server_free(struct http_server *s);

@@ -8,6 +8,9 @@
 
 /* Bursts of connections that are still taken in the moment when the listener is closed: more than its backlog. */
 #define LAST_BURSTS 16
+/* Then, for hands that are being shaken: to be done with that, and to have asked something. It is no request that is lost with them, but
+ * somebody who says nothing must not hold the end up. */
+#define LAST_HANDSHAKE_MS 500u
 
 static void finish(void *arg)
 {
@@ -45,8 +48,18 @@ static void tell(struct peer *p)
     peer_look(p);
 }
 
+/* With its first request, a peer gets the time of a request. */
+static void hurry(struct peer *p)
+{
+    uint64_t until = p->since + p->server->request_ms, now = peer_now(p);
+
+    peer_deadline(p, until > now ? MIN(until - now, (uint64_t)LAST_HANDSHAKE_MS) : 0);
+}
+
 static void dismiss_idle(struct peer *p)
 {
+    if (p->handshaking && !p->broken)
+        hurry(p);
     if (!p->protocol || p->closing || p->broken)
         return;
     if (p->protocol->is_busy(p) || p->out.n) {

@@ -364,6 +364,31 @@ static void server_goes(void **state)
     assert_int_equal(handled, 0);
 }
 
+/* The end of the server waits neither for hands that are never shaken nor for those who say nothing after it. */
+static void end_without_requests(void **state)
+{
+    static const char *const offered[] = { "\x02h2", "\x08http/1.1" };
+    bool drained = false;
+    (void)state;
+    http_server_set_times(server, 600000, 600000);
+    struct speaker *mute = connect_plain(), *half = connect_plain(), *late[2], *asks;
+
+    say(half, "\x16\x03\x01\x02"); /* of a ClientHello */
+    for (size_t i = 0; i < ARRAY_SIZE(late); i++)
+        late[i] = connect_tls(offered[i]);
+    asks = connect_tls(offered[1]);
+    buf_addz(&asks->out, "GET / HTTP/1.1\r\n\r\n");
+    http_server_drain(server, 0, 600000, set_flag, &drained);
+    while (server->phase != SERVER_FINISHES)
+        run_for(1); /* those who speak TLS have not begun */
+    WAIT_FOR(late[0]->closed && late[1]->closed && asks->closed);
+    for (size_t i = 0; i < ARRAY_SIZE(late); i++)
+        hang_up(late[i]);
+    assert_int_equal(count(asks, "hello"), handled); /* one, if this machine was fast enough */
+    hang_up(asks);
+    WAIT_FOR(mute->closed && half->closed && drained);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -381,6 +406,7 @@ int main(void)
         T(clients_that_go),
         T(handshakes_make_room),
         T(server_goes),
+        T(end_without_requests),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
