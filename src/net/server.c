@@ -407,10 +407,8 @@ static bool next_may_come(int code)
     case EHOSTDOWN:
     case EHOSTUNREACH:
     case ENONET:
-    case EPERM: /* a firewall */
-        return true;
-    default:
-        return false;
+    case EPERM: /* a firewall */ return true;
+    default: return false;
     }
 }
 

@@ -142,6 +142,8 @@ enum cert_bundle_state cert_bundle_patch(struct buf *out, yyjson_val *configurat
     size_t i, n;
 
     *ret_others = 0;
+    if (t->wanted->n == 0)
+        return CERT_BUNDLE_LACKS;
     yyjson_arr_foreach(list, i, n, item)
     {
         struct found f = { .text = BUF_INIT(FOUND_MAX) };

@@ -37,7 +37,8 @@ enum cert_bundle_state {
 };
 /* What a webhook configuration says. *ret_others tells what it has besides: the same for the same valid certificates, 0 when there
  * are none. Appends to `out` a JSON patch: in state LACKS it adds what is missing; in state HAS_MORE it takes away what is not wanted,
- * unless keep_others is set. Nothing is appended when there is nothing to do. It applies only to the configuration as it was read.
+ * unless keep_others is set. Nothing is appended when there is nothing to do, nor when nothing is wanted, which is LACKS: with an
+ * empty bundle, no call would work any more. It applies only to the configuration as it was read.
  * Whoever sends it checks buf_failed first. */
 enum cert_bundle_state cert_bundle_patch(struct buf *out, yyjson_val *configuration, const struct cert_bundle_target *t,
                                          uint64_t *ret_others);

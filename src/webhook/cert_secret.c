@@ -300,13 +300,19 @@ static void next_configuration(struct cert_secret *s)
     s->call = kube_call(s->client, &req, on_configuration, s);
 }
 
+/* Of what the Secret trusts, as much as is announced. */
+static void add_set(struct cert_bundle *b, const struct cert_set *set, int64_t now)
+{
+    cert_bundle_add(b, str_of(set->ca_crt), SET_MAX, now);
+}
+
 /* What is served is among it until it is not served any more, whatever became of the Secret. */
 static void announce(struct cert_secret *s)
 {
     int64_t now = time_wall_s();
 
     s->wanted = CERT_BUNDLE_INIT;
-    cert_bundle_add(&s->wanted, str_of(s->set.ca_crt), SET_MAX, now);
+    add_set(&s->wanted, &s->set, now);
     if (s->served && s->served_until > now)
         cert_bundle_add(&s->wanted, str_of(s->served_ca), CERT_BUNDLE_MAX, now);
     s->next = 0;
@@ -370,16 +376,40 @@ static void store(struct cert_secret *s, yyjson_val *secret)
     s->call = kube_call(s->client, &req, on_stored, s);
 }
 
+/* Authorities that OpenSSL reads need not be such as are announced: other names for the blocks, too many of them, too large. */
+static bool can_announce(const struct cert_secret *s, const struct cert_set *set)
+{
+    _cleanup_cert_bundle_ struct cert_bundle b = CERT_BUNDLE_INIT;
+
+    add_set(&b, set, time_wall_s());
+    return accepts(s, b.pem.p, set->tls_crt);
+}
+
+/* As cert_set_renew, to s->set; whatever it says can be announced. *useless tells why `old` is not looked at, when it is not. */
+static int renew(struct cert_secret *s, const struct cert_set *old, struct error **useless, struct error **err)
+{
+    const char *const names[] = { s->names[0], s->names[1], s->names[2] };
+    int r = cert_set_renew(old, names, ARRAY_SIZE(names), time_wall_s(), &s->set, err);
+
+    if (r < 0 || !old || can_announce(s, r == 0 ? old : &s->set))
+        return r;
+    error_set(
+        useless, -EINVAL,
+        "its tls.crt is signed by none of the first %u authorities of its ca.crt, of which more cannot be announced",
+        (unsigned)SET_MAX);
+    cert_set_done(&s->set);
+    return cert_set_renew(NULL, names, ARRAY_SIZE(names), time_wall_s(), &s->set, err);
+}
+
 static void consider(struct cert_secret *s, yyjson_val *secret)
 {
     _cleanup_cert_set_ struct cert_set old = { 0 };
-    _cleanup_error_ struct error *err = NULL;
-    const char *const names[] = { s->names[0], s->names[1], s->names[2] };
-    int found = cert_set_decode(secret, &old, &err);
+    _cleanup_error_ struct error *useless = NULL, *err = NULL;
+    int found = cert_set_decode(secret, &old, &useless);
+    int r = renew(s, found == 0 ? &old : NULL, &useless, &err);
 
-    if (found == -EINVAL)
-        log_warning("Secret %s/%s is written anew: %s", s->ns, s->secret, error_msg(err));
-    int r = cert_set_renew(found == 0 ? &old : NULL, names, ARRAY_SIZE(names), time_wall_s(), &s->set, &err);
+    if (useless && found != -ENOENT)
+        log_warning("Secret %s/%s is written anew: %s", s->ns, s->secret, error_msg(useless));
     if (r < 0) {
         fail(s, "Cannot make a serving certificate", err);
     } else if (r > 0) {

@@ -210,7 +210,8 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, server_down)
     const struct CMUnitTest tests[] = {
-        T(serves_on), T(finishes), T(what_was_sent_is_answered), T(some_were_given_up), T(time_is_over), T(nobody_is_there), T(freed),
+        T(serves_on),       T(finishes), T(what_was_sent_is_answered), T(some_were_given_up), T(time_is_over),
+        T(nobody_is_there), T(freed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -386,6 +386,25 @@ static void room_in_bytes(void **state)
     assert_int_equal(c.n, 3);
 }
 
+/* Somebody's mistake is not made worse: nobody could call us with an empty bundle. */
+static void nothing_wanted(void **state)
+{
+    _cleanup_cert_bundle_ struct cert_bundle none = CERT_BUNDLE_INIT;
+    struct cert_bundle_target t = { .ns = "ns", .service = "hook", .wanted = &none, .now = now };
+    _cleanup_free_ char *configuration = with(ca[1]);
+    _cleanup_json_ yyjson_doc *doc = NULL;
+    (void)state;
+    assert_int_equal(json_parse(str_of(configuration), &doc, NULL), 0);
+    for (int keep = 0; keep < 2; keep++) {
+        _cleanup_buf_ struct buf out = BUF_INIT((size_t)1 << 20);
+        uint64_t others;
+        t.keep_others = keep;
+        assert_int_equal(cert_bundle_patch(&out, yyjson_doc_get_root(doc), &t, &others), CERT_BUNDLE_LACKS);
+        assert_int_equal(out.n, 0);
+        assert_int_equal(others, 0);
+    }
+}
+
 /* Valid to the last second. */
 static void ends(void **state)
 {
@@ -433,6 +452,7 @@ int main(void)
         cmocka_unit_test(others_are_told),
         cmocka_unit_test(bounded),
         cmocka_unit_test(room_in_bytes),
+        cmocka_unit_test(nothing_wanted),
         cmocka_unit_test(ends),
         cmocka_unit_test(too_many_webhooks),
     };

@@ -517,6 +517,60 @@ static void broken_secret(void **state)
     assert_all_good();
 }
 
+/* The same certificate under a name that OpenSSL takes and nobody else does. Owned. */
+static char *other_label(const char *pem)
+{
+    struct buf b = BUF_INIT((size_t)1 << 16);
+
+    for (const char *p = pem; *p; p++)
+        if (str_has_prefix(str_of(p), STR("CERTIFICATE-----"))) {
+            buf_addz(&b, "X509 CERTIFICATE-----");
+            p += strlen("CERTIFICATE-----") - 1;
+        } else {
+            buf_addc(&b, *p);
+        }
+    return buf_take(&b, NULL);
+}
+
+/* Behind more others than are announced. Owned. */
+static char *behind_others(const char *pem)
+{
+    struct buf b = BUF_INIT((size_t)1 << 16);
+
+    for (size_t i = 0; i < 7; i++) {
+        _cleanup_cert_set_ struct cert_set other = new_set(time_wall_s());
+        buf_addz(&b, other.ca_crt);
+    }
+    buf_addz(&b, pem);
+    return buf_take(&b, NULL);
+}
+
+/* A Secret that is good in itself, and cannot be announced, heals; also when its renewal is due. */
+static void cannot_be_announced(void **state)
+{
+    static char *(*const spoil[])(const char *) = { other_label, behind_others };
+    _cleanup_cert_set_ struct cert_set bystander = new_set(time_wall_s());
+    (void)state;
+    for (size_t i = 0; i < 2 * ARRAY_SIZE(spoil); i++) {
+        _cleanup_cert_set_ struct cert_set s = new_set(time_wall_s() - (i % 2 ? CERT_SERVING_LIFE_S * 3 / 4 : 0));
+        char *spoilt = spoil[i / 2](s.ca_crt);
+
+        free(s.ca_crt);
+        s.ca_crt = spoilt;
+        store_set(&s);
+        trust(bystander.ca_crt);
+        secret_writes = 0;
+        it = start();
+        WAIT_FOR(cert_secret_ready(it));
+        rounds(2);
+        assert_int_equal(secret_writes, 1);
+        assert_all_good();
+        cert_secret_free(TAKE_PTR(it));
+    }
+    assert_int_equal(logged("is written anew"),
+                     3); /* where the first authority is not that of ca.key, a renewal makes a new one */
+}
+
 /* --- what is forbidden, or fails --- */
 
 /* Without the right to announce it, it serves all the same: somebody else may have put the bundle there. It is not ready. */
@@ -1013,6 +1067,7 @@ int main(void)
         T(bundle_lost),
         T(renewal),
         T(broken_secret),
+        T(cannot_be_announced),
         T(configurations_forbidden),
         T(both_missing),
         T(one_missing),
