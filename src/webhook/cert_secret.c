@@ -55,6 +55,8 @@ struct cert_secret {
     char *known;              /* what all configurations were seen to trust; NULL: nothing */
     bool trusted;             /* whoever knows that takes what is served */
     uint64_t told;            /* hash of the last complaint that is not about a configuration */
+    uint64_t told_useless;    /* of the last one about what the Secret holds */
+    bool raced;               /* the Secret changed while we looked at it, last time */
     uint64_t round_ms;
 };
 
@@ -86,17 +88,22 @@ static char *remedy(const struct cert_secret *s, const struct configuration *c, 
         s->verb, c == s->configurations ? "ValidatingWebhookConfiguration" : "MutatingWebhookConfiguration", c->name);
 }
 
-/* About a configuration, or, with NULL, about the rest. The same complaint every few seconds helps nobody. */
+/* The same complaint every few seconds helps nobody. */
+static bool is_new(uint64_t *told, const char *what, const struct error *err)
+{
+    uint64_t before = *told;
+
+    *told = str_hash(str_of(what)) ^ str_hash(str_of(error_msg(err)));
+    return *told != before;
+}
+
+/* About a configuration, or, with NULL, about the rest. */
 static void complain(struct cert_secret *s, struct configuration *c, const char *what, const struct error *err)
 {
-    uint64_t *told = c ? &c->told : &s->told;
-    uint64_t hash = str_hash(str_of(what)) ^ str_hash(str_of(error_msg(err)));
-
-    if (hash != *told) {
-        _cleanup_free_ char *help = remedy(s, c, err);
-        log_warning("%s: %s%s; trying again", what, error_msg(err), help);
-    }
-    *told = hash;
+    if (!is_new(c ? &c->told : &s->told, what, err))
+        return;
+    _cleanup_free_ char *help = remedy(s, c, err);
+    log_warning("%s: %s%s; trying again", what, error_msg(err), help);
 }
 
 static void fail(struct cert_secret *s, const char *what, const struct error *err)
@@ -273,6 +280,7 @@ static void on_configuration(void *arg, const struct kube_response *resp, const 
     }
     if (patch.n == 0) {
         s->configurations[s->next].told = 0;
+        s->configurations[s->next].raced = false;
         leave_configuration(s);
         return;
     }
@@ -336,7 +344,9 @@ static void on_stored(void *arg, const struct kube_response *resp, const struct 
 
     (void)resp;
     s->call = NULL;
-    if (err && error_http(err) == 409) { /* another replica was faster: what it wrote counts */
+    bool first = !s->raced;
+    s->raced = err && error_http(err) == 409;
+    if (s->raced && first) { /* another replica was faster, as a rule: what it wrote counts */
         again(s, s->backoff.initial_ms);
         return;
     }
@@ -346,6 +356,7 @@ static void on_stored(void *arg, const struct kube_response *resp, const struct 
         return;
     }
     log_info("Renewed the serving certificate in Secret %s/%s", s->ns, s->secret);
+    s->told_useless = 0;
     announce(s);
 }
 
@@ -408,13 +419,16 @@ static void consider(struct cert_secret *s, yyjson_val *secret)
     int found = cert_set_decode(secret, &old, &useless);
     int r = renew(s, found == 0 ? &old : NULL, &useless, &err);
 
-    if (useless && found != -ENOENT)
+    if (!useless || found == -ENOENT)
+        s->told_useless = 0;
+    else if (is_new(&s->told_useless, "", useless))
         log_warning("Secret %s/%s is written anew: %s", s->ns, s->secret, error_msg(useless));
     if (r < 0) {
         fail(s, "Cannot make a serving certificate", err);
     } else if (r > 0) {
         store(s, secret);
     } else {
+        s->raced = false;
         s->set = old;
         old = (struct cert_set){ 0 };
         announce(s);

@@ -160,6 +160,7 @@ static void handle(struct fake_api *fake, const struct fake_request *req)
     if (refused && strcmp(what, refused) == 0)
         fake_refuse(req->conn, refused_with,
                     refused_with == 403   ? "Forbidden"
+                    : refused_with == 409 ? "Conflict"
                     : refused_with == 422 ? "Invalid"
                                           : "InternalError",
                     "because");
@@ -662,6 +663,38 @@ static void secret_forbidden(void **state)
     assert_int_equal(logged("; give its service account the verb create on Secret certs "), 1);
 }
 
+/* What is of no use and cannot be replaced is told once, whatever comes between. */
+static void broken_secret_forbidden(void **state)
+{
+    (void)state;
+    set_secret("{\"data\":{\"ca.crt\":\"eA==\",\"ca.key\":\"eA==\",\"tls.crt\":\"eA==\",\"tls.key\":\"broken\"}}");
+    refused = "PATCH " SECRET;
+    it = start();
+    WAIT_FOR(api.n_requests >= 8);
+    assert_int_equal(logged("is written anew"), 1);
+    assert_int_equal(logged("; trying again"), 1);
+    refused = NULL;
+    WAIT_FOR(cert_secret_ready(it));
+    set_secret("{\"data\":{\"tls.key\":\"broken\"}}"); /* that is another time */
+    WAIT_FOR(logged("is written anew") == 2);
+    WAIT_FOR(cert_secret_ready(it));
+}
+
+/* One conflict is a race; when there is another at once, somebody has to know, and nobody is asked every second. */
+static void conflict_for_ever(void **state)
+{
+    (void)state;
+    refused = "PATCH " SECRET;
+    refused_with = 409;
+    it = start();
+    WAIT_FOR(api.n_requests >= 4);
+    WAIT_FOR(logged("The Secret ns/certs does not take the new certificate: ") == 1);
+    WAIT_FOR(api.n_requests >= 10);
+    assert_int_equal(logged("; trying again"), 1);
+    refused = NULL;
+    WAIT_FOR(cert_secret_ready(it));
+}
+
 /* A new authority that cannot be announced is not served while the old certificate is valid: nobody would take it. */
 static void new_authority_untold(void **state)
 {
@@ -894,6 +927,30 @@ static void races_for_a_configuration(void **state)
     cert_set_done(&winner);
 }
 
+static void other_replica_announces_the_same(char **object)
+{
+    _cleanup_cert_set_ struct cert_set s = stored();
+
+    (void)object;
+    trust(s.ca_crt);
+}
+
+/* A race is the first one when there was nothing to do in between. */
+static void races_now_and_then(void **state)
+{
+    (void)state;
+    it = start();
+    WAIT_FOR(cert_secret_ready(it));
+    for (size_t i = 0; i < 3; i++) {
+        before_patch = other_replica_announces_the_same;
+        free(configurations[0]);
+        configurations[0] = mem_strdup(WEBHOOK);
+        WAIT_FOR(!before_patch);
+        rounds(2);
+    }
+    assert_int_equal(logged("; trying again"), 0);
+}
+
 /* When it is refused again, somebody has to know. */
 static void configuration_is_invalid(void **state)
 {
@@ -1072,6 +1129,8 @@ int main(void)
         T(both_missing),
         T(one_missing),
         T(secret_forbidden),
+        T(broken_secret_forbidden),
+        T(conflict_for_ever),
         T(new_authority_untold),
         T(same_authority_untold),
         T(same_authority_never_told),
@@ -1087,6 +1146,7 @@ int main(void)
         T(others_stay_for_a_while),
         T(fast_rounds_do_not_count),
         T(races_for_a_configuration),
+        T(races_now_and_then),
         T(configuration_is_invalid),
         T(removal_is_refused),
         T(failure_after_removal),
