@@ -106,6 +106,9 @@ BAD = [
     ("controllermanager.controller.logLevel=x", "controller.logLevel"), ("controllermanager.controller.tag=a b", "controller.tag"),
     ("controllermanager.controller.image=Kube Fed", "controller.image"), ("controllermanager.controller.env.A={x}", "controller.env.A"),
     ("controllermanager.controller.extraArgs={v}", "controller.extraArgs.0"),
+    # Other rights and another mark of the pods come with it: there are values for that.
+    ("controllermanager.controller.extraArgs={--leader-elect-resource-lock=leases}", "controller.extraArgs.0"),
+    ("controllermanager.controller.extraArgs={-v,--leader_elect-resource_lock}", "controller.extraArgs.1"),
     ("controllermanager.controller.leaderElectionLock=endpoints", "controller.leaderElectionLock"),
     ("controllermanager.controller.resources.cpu=1", "cpu"), ("controllermanager.webhook.failurePolicy=Never", "webhook.failurePolicy"),
     ("controllermanager.webhook.validateStatus=no", "webhook.validateStatus"), ("controllermanager.webhook.caBundle=!", "webhook.caBundle"),
