@@ -9,7 +9,9 @@
 struct reading {
     struct doctor *d;
     struct types served;
-    bool namespaces; /* the type "namespaces" is there to stay */
+    bool namespaces;                     /* the type "namespaces" is there to stay */
+    const struct fed_type_config **stay; /* those that are not being deleted: borrowed from d->types */
+    size_t n_stay;
 };
 
 bool doctor_is_propagated(const struct doctor *d, const struct fed_type_config *c)
@@ -95,12 +97,36 @@ static int check_config(void *arg, yyjson_val *ftc)
     }
     d->types = mem_realloc(d->types, (d->n_types + 1) * sizeof(struct fed_type_config *));
     d->types[d->n_types++] = c;
+    if (!is_deleted(ftc)) {
+        r->stay = mem_realloc(r->stay, (r->n_stay + 1) * sizeof(*r->stay));
+        r->stay[r->n_stay++] = c;
+    }
     return 0;
 }
 
 static bool same_type(const struct fed_api_resource *a, const struct fed_api_resource *b)
 {
     return strcmp(a->plural, b->plural) == 0 && strcmp(a->group, b->group) == 0;
+}
+
+static void tell_rivals(struct doctor *d, const struct fed_type_config *first, const struct fed_type_config *waits)
+{
+    doctor_addf(d, SUBJECT, waits->name, DOCTOR_FAILURE, "Disable or delete one of them: kubefedctl disable.",
+                "\"%s\" is for %s, too, and goes first; only one of them is propagated", first->name,
+                first->target.plural);
+}
+
+/* What the controller manager decides (typeconfigs_rivals.h). */
+static void check_rivals(const struct reading *r)
+{
+    for (size_t i = 0; i < r->n_stay; i++)
+        for (size_t k = i + 1; k < r->n_stay; k++) {
+            const struct fed_type_config *a = r->stay[i], *b = r->stay[k];
+            if (!fed_type_config_rivals(a, b))
+                continue;
+            bool first = fed_type_config_goes_first(a, b);
+            tell_rivals(r->d, first ? a : b, first ? b : a);
+        }
 }
 
 static void check_all(const struct reading *r)
@@ -117,6 +143,7 @@ static void check_all(const struct reading *r)
                             "\"%s\" uses the same federated type %s.%s", d->types[k]->name, a->federated.plural,
                             a->federated.group);
     }
+    check_rivals(r);
     if (namespaced && !r->namespaces)
         doctor_add(d, SUBJECT, FED_NAMESPACES_FTC, DOCTOR_FAILURE,
                    "the type \"namespaces\" is not enabled, and no namespaced type is propagated without it",
@@ -141,5 +168,6 @@ int doctor_types(struct doctor *d, struct error **err)
             k = doctor_unreadable(d, SUBJECT, "FederatedTypeConfigs", &e, err);
     }
     types_done(&r.served);
+    free(r.stay);
     return k;
 }

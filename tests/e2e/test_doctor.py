@@ -629,6 +629,24 @@ def namespaced_types_want_the_type_namespaces_in_both_scopes(t):
 
 
 @test()
+def of_two_types_for_one_target_the_one_that_waits_is_told(t):
+    plane = t.plane("ward")
+    plane.ctl("enable", "namespaces")
+    plane.ctl("enable", "configmaps")
+    other = t.host.get(k.FTC, plane.namespace, "configmaps")
+    t.host.create(k.FTC, plane.namespace, {"metadata": {"name": "ours"}, "spec": {
+        **other["spec"], "federatedType": {**other["spec"]["federatedType"], "kind": "FederatedOurs", "pluralName": "federatedours"}}})
+    with plane.running():
+        plane.wait_running("configmaps")
+        eventually(lambda: expect(t.host.get(k.FTC, plane.namespace, "ours")["status"]["propagationController"], "NotRunning",
+                                  "state of the one that waits"))
+        found = finds(plane, "Types", "ours", "failure", '"configmaps" is for configmaps, too, and goes first')
+        told(found, "Types", "configmaps", "ok", "is propagated")
+        t.host.patch(k.FTC, plane.namespace, "ours", {"spec": {"propagation": "Disabled"}})
+        assert "goes first" not in plane.run_ctl("doctor").stdout
+
+
+@test()
 def the_right_to_renew_tokens_is_wanted_when_they_expire(t):
     plane = t.plane("ward")
     server, ca = t.env.entry("member1")
