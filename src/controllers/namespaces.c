@@ -27,7 +27,8 @@ static void notify(struct namespaces *n, struct str ns, enum namespace_event eve
 static void on_federated(void *arg, struct kube_object *old, struct kube_object *now)
 {
     struct kube_object *o = kube_object_either(now, old);
-    bool placement = !old || !now || old->generation != now->generation || old->deleting != now->deleting;
+    bool placement = !old || !now || old->generation != now->generation || old->deleting != now->deleting ||
+                     kube_object_went_back(old, now);
     if (str_eq(kube_object_ns(o), kube_object_name(o)))
         notify(arg, kube_object_ns(o), placement ? NAMESPACE_PLACEMENT : NAMESPACE_STATUS);
 }

@@ -190,19 +190,10 @@ static bool has_finalizer(const struct kube_object *o)
     return str_contains(kube_object_body(o), STR("\"" FED_SYNC_FINALIZER "\""));
 }
 
-/* The host was restored from a backup: the same generation may be another specification. */
-static bool went_back(const struct kube_object *old, const struct kube_object *now)
-{
-    uint64_t before, after;
-
-    return str_to_u64(kube_object_rv(old), &before) == 0 && str_to_u64(kube_object_rv(now), &after) == 0 &&
-           after <= before;
-}
-
 static bool same_specification(const struct kube_object *old, const struct kube_object *now)
 {
     return old->generation == now->generation && old->deleting == now->deleting &&
-           str_eq(kube_object_uid(old), kube_object_uid(now)) && !went_back(old, now);
+           str_eq(kube_object_uid(old), kube_object_uid(now)) && !kube_object_went_back(old, now);
 }
 
 static void on_object(void *arg, struct kube_object *old, struct kube_object *now)

@@ -333,22 +333,26 @@ void pass_plan(struct pass *p, void (*planner)(const struct fed_plan_input *, st
     apply_start(p);
 }
 
-/* An unknown placement must not look like an empty one: the pass ends, and comes again. Asked before each plan, as another type may have
- * taken over meanwhile. */
-static bool waits_for_namespaces(struct pass *p)
+/* An unknown placement must not look like an empty one, nor may a placement of now be applied to an object as it was before the host was
+ * restored from a backup: the pass ends, and comes again. Asked before each plan, as another type may have taken over meanwhile. */
+static bool waits_for_caches(struct pass *p)
 {
     const struct sync *s = p->sync;
     const struct namespaces *n = s->env->namespaces;
-    if ((!s->is_namespace && !s->target.namespaced) || namespaces_synced(n))
+    enum kube_informer_state objects = kube_informer_state(s->objects);
+    bool placed = (!s->is_namespace && !s->target.namespaced) || namespaces_synced(n);
+    bool listed = objects == KUBE_INFORMER_SYNCED;
+    if (placed && listed)
         return false;
-    pass_end(p, namespaces_failing(n) ? PASS_RECHECK : PASS_AGAIN_SOON);
+    bool fails = (!listed && objects != KUBE_INFORMER_LISTING) || (!placed && namespaces_failing(n));
+    pass_end(p, fails ? PASS_RECHECK : PASS_AGAIN_SOON);
     return true;
 }
 
 /* With its finalizer. */
 static void pass_sync(struct pass *p)
 {
-    if (waits_for_namespaces(p))
+    if (waits_for_caches(p))
         return;
     if (!pass_parse(p)) {
         pass_end(p, PASS_DONE);
@@ -386,11 +390,11 @@ void sync_process(void *arg, struct str key)
     struct kube_object *vanished = o ? NULL : map_get(&s->vanished, key);
     if (o)
         kube_object_unref(map_remove(&s->vanished, key)); /* there is a successor */
+    struct pass *p = pass_new(s, key, o ? o : vanished);
+    if (waits_for_caches(p))
+        return;
     if (o && !o->deleting)
         sync_removal_drop_all(s, key); /* it decides what happens there now */
-    struct pass *p = pass_new(s, key, o ? o : vanished);
-    if (waits_for_namespaces(p))
-        return;
     if (vanished && pass_parse(p)) {
         pass_remains(p);
     } else if (!o) {

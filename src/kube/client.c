@@ -210,6 +210,7 @@ static struct kube_client *client_alloc(const struct kube_config *config, const 
     limiter_init(&c->limiter);
     list_init(&c->calls);
     list_init(&c->streams);
+    list_init(&c->informers);
     for (size_t i = 0; i < N_PRIORITIES; i++)
         list_init(&c->queue[i]);
     return c;
@@ -321,6 +322,11 @@ struct kube_tally *kube_client_tally(const struct kube_client *c)
 struct kube_cache *kube_client_cache(struct kube_client *c)
 {
     return &c->cache;
+}
+
+struct list *kube_client_informers(struct kube_client *c)
+{
+    return &c->informers;
 }
 
 void kube_client_get_stats(const struct kube_client *c, struct kube_client_stats *ret)

@@ -105,5 +105,7 @@ struct kube_cache {
     size_t objects, bytes;
 };
 struct kube_cache *kube_client_cache(struct kube_client *c);
+/* The informers of this client, in a list that they enter and leave by themselves. For src/kube/informer.c only. */
+struct list *kube_client_informers(struct kube_client *c);
 
 #endif

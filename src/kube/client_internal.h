@@ -37,8 +37,9 @@ struct kube_client {
     struct kube_tally *tally;
     struct kube_host_tally *host_tally; /* in it */
     struct kube_cache cache;
-    char date[30];    /* Date header of the last answer, or "" */
-    int64_t dated_at; /* our clock at that time, in seconds since the epoch */
+    struct list informers; /* kept by them */
+    char date[30];         /* Date header of the last answer, or "" */
+    int64_t dated_at;      /* our clock at that time, in seconds since the epoch */
 };
 
 enum call_state { CALL_QUEUED, CALL_CREDENTIALS, CALL_SENT, CALL_PAUSED, CALL_FAILED };

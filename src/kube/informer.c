@@ -43,6 +43,9 @@ struct kube_informer {
     uint64_t before;  /* the same, when the list under way began */
     bool older;       /* the list under way, of what is stored, shows an object as it was before it was cached */
     bool restored;    /* the storage went back in time: the next complete list is taken as it is */
+    bool summoned;    /* by another one that noticed this: the list under way has no need to tell */
+    struct list link; /* of the client's informers */
+    struct loop_task summon_task;
     struct kube_call *call;
     struct json_split *split;
     struct watch_decoder watch;
@@ -344,6 +347,28 @@ static bool went_back(const struct kube_informer *i)
     return i->older || (str_to_u64(str_of(i->version), &version) == 0 && version < i->before);
 }
 
+static struct kube_informer *next_to_summon(struct kube_informer *by)
+{
+    list_for_each(it, kube_client_informers(by->config.client)) {
+        struct kube_informer *i = list_entry(it, struct kube_informer, link);
+        if (i != by && !i->restored && !i->summoned)
+            return i;
+    }
+    return NULL;
+}
+
+/* It is the storage that went back, hence all that was read from it. A watch that is resumed from a version of the future shows nothing
+ * of that, and what one cache says must not be judged by what another one has still from that future. */
+static void summon_others(void *arg)
+{
+    struct kube_informer *i = arg, *other;
+
+    while (!i->gone && (other = next_to_summon(i))) {
+        other->summoned = true;
+        kube_informer_renew(other);
+    }
+}
+
 /* Once more, and taken as it is: what was cached hid the older states from the list that showed it. */
 static void list_restored(struct kube_informer *i)
 {
@@ -352,6 +377,8 @@ static void list_restored(struct kube_informer *i)
         "from a backup: its objects are taken as they are now",
         i->path, i->version ? i->version : "unknown", (unsigned long long)i->before);
     i->restored = true;
+    if (!i->summoned)
+        loop_defer(i->loop, &i->summon_task, summon_others, i);
     map_done(&i->forgotten);
     map_done(&i->going[0]);
     map_done(&i->going[1]);
@@ -371,7 +398,7 @@ static void list_complete(struct kube_informer *i)
     map_done(&i->forgotten);
     if (i->restored)
         (void)str_to_u64(str_of(i->version), &i->highest);
-    i->from_newest = i->restored = false;
+    i->from_newest = i->restored = i->summoned = false;
     i->refusals = 0;
     backoff_reset(&i->backoff);
     if (i->state == KUBE_INFORMER_SYNCED && i->config.on_relisted)
@@ -579,6 +606,7 @@ struct kube_informer *kube_informer_start(const struct kube_informer_config *con
     i->objects = SET_INIT(object_key);
     i->tally = kube_tally_reflector(kube_client_tally(config->client), str_of(config->path));
     i->backoff = (struct backoff){ .initial_ms = BACKOFF_INITIAL_MS, .max_ms = BACKOFF_MAX_MS };
+    list_add_tail(kube_client_informers(config->client), &i->link);
     list_start(i);
     return i;
 }
@@ -618,6 +646,7 @@ void kube_informer_stop(struct kube_informer *i)
     if (!i)
         return;
     i->gone = true;
+    list_del(&i->link);
     i->config.on_change = NULL;
     i->config.on_deleted = NULL;
     i->config.on_state = NULL;

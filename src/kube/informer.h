@@ -7,7 +7,7 @@
  * A state with an older resourceVersion than the cached one is ignored: API servers that are behind show such. Except when a list
  * of what is stored is older than what was seen before it began, or shows an object so: then the storage was restored from a backup,
  * and a second list is taken as it is, which on_change sees as changes to lower resourceVersions, or equal ones. Said once, at level
- * info.
+ * info. All informers of the client are renewed before that, as by kube_informer_renew: most of them would not notice.
  *
  * Objects are kept as compact JSON bytes reduced by `project`, with the fields everybody needs beside them.
  */
@@ -63,6 +63,9 @@ static inline struct kube_object *kube_object_either(struct kube_object *now, st
 struct kube_object *kube_object_ref(struct kube_object *o);
 void kube_object_unref(struct kube_object *o);
 DEFINE_CLEANUP(struct kube_object *, kube_object_unref)
+/* Both of one object, and numbers: did the version not rise? Then the storage was restored from a backup, and the same generation may be
+ * another specification. */
+bool kube_object_went_back(const struct kube_object *old, const struct kube_object *now);
 /* From a live object (parsed). project NULL: everything but metadata.managedFields. -EINVAL when it has no name. */
 typedef void kube_project_fn(void *arg, yyjson_val *live, yyjson_mut_doc *out);
 int kube_object_new(yyjson_val *live, kube_project_fn *project, void *arg, struct kube_object **ret,

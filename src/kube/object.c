@@ -93,6 +93,13 @@ static struct kube_object *assemble(const struct kube_object_id *id, struct str 
     return o;
 }
 
+bool kube_object_went_back(const struct kube_object *old, const struct kube_object *now)
+{
+    int order;
+
+    return kube_rv_compare(kube_object_rv(now), kube_object_rv(old), &order) == 0 && order <= 0;
+}
+
 int kube_object_new(yyjson_val *live, kube_project_fn *project, void *arg, struct kube_object **ret, struct error **err)
 {
     _cleanup_json_mut_ yyjson_mut_doc *out = json_mut_doc_new();

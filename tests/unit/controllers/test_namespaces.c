@@ -12,14 +12,14 @@
 #define CORE "/apis/core.kubefed.io/v1beta1/namespaces/sys/"
 #define FTCS CORE "federatedtypeconfigs"
 #define TARGET "/api/v1/namespaces/shop/configmaps/cm"
-#define LIST "{\"metadata\":{\"resourceVersion\":\"50\"},\"items\":[%s]}"
+#define LIST "{\"metadata\":{\"resourceVersion\":\"%u\"},\"items\":[%s]}"
 #define HELD_MAX 4u
 #define HERE "{\"name\":\"c\"}"
 
 static struct kube_client *host;
 static struct fed_config *config;
 static struct manager *manager;
-static struct raw_conn *ftc_watch, *fed_watch;
+static struct raw_conn *ftc_watch, *fed_watch, *placement_watch;
 static const char *type_version; /* of FederatedNamespace, in what is stored */
 static const char *old_placed,
     *new_placed;         /* clusters of the FederatedNamespaces of v1beta1 and v1beta2; NULL: there is none */
@@ -28,6 +28,8 @@ static const char *hold; /* path of requests that are not answered yet */
 static struct raw_conn *held[HELD_MAX];
 static size_t n_held;
 static bool served; /* v1beta2 */
+static bool stored; /* the federated object */
+static unsigned list_version;
 static unsigned version;
 
 /* --- what there is --- */
@@ -75,7 +77,7 @@ static char *items(const char *path)
     if (strcmp(path, FTCS) == 0)
         return types_json();
     if (strcmp(path, FED) == 0)
-        return federated_json();
+        return stored ? federated_json() : mem_strdup("");
     if (strcmp(path, TYPES "v1beta1/federatednamespaces") == 0)
         return placement_json(old_placed);
     if (strcmp(path, TYPES "v1beta2/federatednamespaces") == 0)
@@ -97,7 +99,7 @@ static char *items(const char *path)
 
 static void reply_list(struct raw_conn *conn, const char *path)
 {
-    _cleanup_free_ char *what = items(path), *body = mem_printf(LIST, what);
+    _cleanup_free_ char *what = items(path), *body = mem_printf(LIST, list_version, what);
 
     fake_reply(conn, 200, NULL, body);
 }
@@ -110,6 +112,7 @@ static void serve_read(const struct fake_request *req)
         fake_stream_begin(req->conn);
         ftc_watch = strcmp(req->path, FTCS) == 0 ? req->conn : ftc_watch;
         fed_watch = strcmp(req->path, FED) == 0 ? req->conn : fed_watch;
+        placement_watch = strcmp(req->path, TYPES "v1beta1/federatednamespaces") == 0 ? req->conn : placement_watch;
     } else if (strstr(req->query, "limit=")) {
         reply_list(req->conn, req->path);
     } else if (strcmp(req->path, "/healthz") == 0) {
@@ -148,7 +151,9 @@ static int set_up(void **state)
     fake_api_start(&api, loop, handle);
     host = new_client(NULL);
     manager = NULL;
-    ftc_watch = fed_watch = NULL;
+    ftc_watch = fed_watch = placement_watch = NULL;
+    stored = true;
+    list_version = 50;
     n_held = 0;
     type_version = "v1beta1";
     old_placed = new_placed = HERE;
@@ -351,6 +356,35 @@ static void a_new_leader_goes_by_the_type_that_is_stored(void **state)
     assert_false(deletes());
 }
 
+/* Host restored to a time before both, which only one of the watches shows: the object is let go, and not taken for one whose namespace
+ * is placed nowhere. */
+static void a_restored_host_is_read_as_a_whole(void **state)
+{
+    (void)state;
+    start_and_settle();
+    list_version = 40;
+    old_placed = NULL;
+    stored = false;
+    hold = FED;
+    fake_stream_send(placement_watch, "{\"type\":\"ERROR\",\"object\":{\"code\":410,\"reason\":\"Expired\"}}\n");
+    WAIT_FOR(n_held > 0 && waits());
+    assert_false(updates() || deletes());
+    release();
+    WAIT_FOR(strstr(api.log.p, "PATCH " TARGET));
+    assert_false(deletes());
+}
+
+/* Neither its generation nor its time of deletion tells that a FederatedNamespace is another one than before. */
+static void a_restored_placement_is_one(void **state)
+{
+    (void)state;
+    start_and_settle();
+    list_version = 40;
+    old_placed = "";
+    fake_stream_send(placement_watch, "{\"type\":\"ERROR\",\"object\":{\"code\":410,\"reason\":\"Expired\"}}\n");
+    WAIT_FOR(deletes());
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -362,6 +396,8 @@ int main(void)
         T(not_served_is_not_nowhere),
         T(a_plan_comes_after_the_finalizer),
         T(a_new_leader_goes_by_the_type_that_is_stored),
+        T(a_restored_host_is_read_as_a_whole),
+        T(a_restored_placement_is_one),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

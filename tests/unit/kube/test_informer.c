@@ -6,6 +6,7 @@
 #include "kube_test.h"
 
 #define PATH "/api/v1/things"
+#define OTHERS "/api/v1/others"
 
 /* The answers of the next lists (status 0: none comes); the last one is repeated. */
 static struct {
@@ -17,6 +18,8 @@ static struct raw_conn *listing;  /* the last list */
 static struct raw_conn *watching; /* the watch that is open */
 static int watch_status;          /* refuses watches when not 0 */
 static unsigned n_watches;
+static const char *others; /* list of OTHERS */
+static unsigned n_lists_of_others, n_watches_of_others;
 
 static struct kube_client *client;
 static struct kube_informer *informer;
@@ -24,9 +27,24 @@ static struct buf changes; /* "+key@rv " "key@old>new " "-key@rv " */
 static struct buf states;
 static bool stop_on_change, stop_on_state, stop_on_deleted;
 
+static void handle_others(const struct fake_request *req)
+{
+    if (strstr(req->query, "watch=true")) {
+        n_watches_of_others++;
+        fake_stream_begin(req->conn);
+    } else {
+        n_lists_of_others++;
+        fake_reply(req->conn, 200, NULL, others);
+    }
+}
+
 static void handle(struct fake_api *a, const struct fake_request *req)
 {
     (void)a;
+    if (strcmp(req->path, OTHERS) == 0) {
+        handle_others(req);
+        return;
+    }
     assert_string_equal(req->path, PATH);
     if (!strstr(req->query, "watch=true")) {
         size_t i = MIN(next_list, n_lists - 1);
@@ -69,7 +87,7 @@ static int set_up(void **state)
     api.raw.gone = gone;
     client = new_client(NULL);
     informer = NULL;
-    n_lists = next_list = n_watches = 0;
+    n_lists = next_list = n_watches = n_lists_of_others = n_watches_of_others = 0;
     watching = NULL;
     watch_status = 0;
     stop_on_change = stop_on_state = stop_on_deleted = false;
@@ -897,6 +915,36 @@ static void restored_and_bumped(void **state)
     assert_int_equal(next_list, 3);
 }
 
+static void note_others(void *arg, struct kube_object *old, struct kube_object *now)
+{
+    (void)arg;
+    buf_printf(&changes, "%s ", old && now ? "other" : now ? "+other" : "-other");
+}
+
+/* What is read from the same storage went back with it, though its watch shows nothing; whoever is told by another does not tell. */
+static void restored_with_others(void **state)
+{
+    struct kube_informer_config config = { .path = OTHERS, .on_change = note_others };
+
+    (void)state;
+    start_before_restore();
+    others = LIST("33", OBJECT("ns", "x", "ux", "33"));
+    config.client = client;
+    struct kube_informer *other = kube_informer_start(&config);
+    WAIT_FOR(n_watches_of_others == 1);
+    expect_changes("+other ");
+    others = LIST("31", OBJECT("ns", "x", "ux", "4"));
+    script(200, LIST("31",
+                     OBJECT("ns", "a", "ua", "30") "," OBJECT("ns", "b", "ub", "32") "," OBJECT("ns", "f", "uf", "9")));
+    fake_stream_send(TAKE_PTR(watching), EXPIRED);
+    WAIT_FOR(watching && n_watches_of_others == 2);
+    expect_changes("other ");
+    assert_int_equal(next_list, 3);
+    assert_int_equal(n_lists_of_others, 3);
+    assert_int_equal(kube_informer_state(other), KUBE_INFORMER_SYNCED);
+    kube_informer_stop(other);
+}
+
 /* What a write brings while a list is under way is newer than what the list shows, and no restore. */
 static void written_during_a_list(void **state)
 {
@@ -1011,6 +1059,7 @@ int main(void)
         T(restored_and_bumped),
         T(written_during_a_list),
         T(restored_in_the_end),
+        T(restored_with_others),
         T(behind),
     };
 
