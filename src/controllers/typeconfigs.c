@@ -363,8 +363,9 @@ static void note_wish(struct type_configs *t, struct str key, const struct kube_
 {
     _cleanup_(fed_type_config_freep) struct fed_type_config *type = NULL;
     _cleanup_json_ yyjson_doc *doc = NULL;
-    bool wants = now && !now->deleting && read_type(now, &doc, &type, NULL) == 0 && type->propagation_enabled &&
-                 !is_out_of_scope(t, type);
+    if (now && !now->deleting && read_type(now, &doc, &type, NULL) < 0 && doc)
+        type = fed_type_config_claim(yyjson_doc_get_root(doc));
+    bool wants = type && type->propagation_enabled && !is_out_of_scope(t, type);
     type_rivals_set(&t->rivals, key, wants ? TAKE_PTR(type) : NULL, enqueue, t);
 }
 

@@ -250,11 +250,28 @@ static struct fed_api_resource resource_new(const struct resource *r)
                                       .namespaced = str_eqc(r->scope, FED_SCOPE_NAMESPACED) };
 }
 
+static struct fed_type_config *config_new(yyjson_val *ftc, const struct decoded *d)
+{
+    struct fed_type_config *c = mem_zalloc(sizeof(*c));
+
+    c->name = str_dup(d->name);
+    c->target = resource_new(&d->target);
+    c->federated = resource_new(&d->federated);
+    c->federated.namespaced = c->target.namespaced || str_eqc(d->name, FED_NAMESPACES_FTC);
+    c->has_status_type = d->has_status;
+    if (d->has_status)
+        c->status = resource_new(&d->status);
+    c->propagation_enabled = str_eqc(d->propagation, FED_ENABLED);
+    c->status_collection = str_eqc(d->status_collection, FED_ENABLED);
+    if (time_parse_rfc3339(json_path_str(ftc, "metadata.creationTimestamp"), &c->created) < 0)
+        c->created = INT64_MAX;
+    return c;
+}
+
 int fed_type_config_decode(yyjson_val *ftc, struct fed_type_config **ret, struct error **err)
 {
     _cleanup_violations_ struct violations v = VIOLATIONS_INIT;
     _cleanup_(decoded_done) struct decoded d = { 0 };
-    struct fed_type_config *c;
     int r;
 
     if (!yyjson_is_obj(ftc))
@@ -266,20 +283,24 @@ int fed_type_config_decode(yyjson_val *ftc, struct fed_type_config **ret, struct
     r = violations_error(&v, err);
     if (r < 0)
         return r;
-    c = mem_zalloc(sizeof(*c));
-    c->name = str_dup(d.name);
-    c->target = resource_new(&d.target);
-    c->federated = resource_new(&d.federated);
-    c->federated.namespaced = c->target.namespaced || str_eqc(d.name, FED_NAMESPACES_FTC);
-    c->has_status_type = d.has_status;
-    if (d.has_status)
-        c->status = resource_new(&d.status);
-    c->propagation_enabled = str_eqc(d.propagation, FED_ENABLED);
-    c->status_collection = str_eqc(d.status_collection, FED_ENABLED);
-    if (time_parse_rfc3339(json_path_str(ftc, "metadata.creationTimestamp"), &c->created) < 0)
-        c->created = INT64_MAX;
-    *ret = c;
+    *ret = config_new(ftc, &d);
     return 0;
+}
+
+struct fed_type_config *fed_type_config_claim(yyjson_val *ftc)
+{
+    _cleanup_violations_ struct violations v = VIOLATIONS_INIT;
+    _cleanup_(decoded_done) struct decoded d = { 0 };
+
+    if (!yyjson_is_obj(ftc))
+        return NULL;
+    read_all(&v, ftc, &d);
+    apply_defaults(&d);
+    bool of_core = str_empty(d.target.group);
+    if (str_empty(d.target.plural) ||
+        (of_core && (str_eqc(d.target.plural, FED_NAMESPACES_FTC) || str_eqc(d.target.kind, NAMESPACE_KIND))))
+        return NULL;
+    return config_new(ftc, &d);
 }
 
 static struct fed_api_resource api_resource_copy(const struct fed_api_resource *r)
@@ -366,10 +387,10 @@ bool fed_type_config_goes_first(const struct fed_type_config *a, const struct fe
 {
     bool its = has_its_name(a);
 
-    if (its != has_its_name(b))
-        return its;
     if (a->created != b->created)
         return a->created < b->created;
+    if (its != has_its_name(b))
+        return its;
     return strcmp(a->name, b->name) < 0;
 }
 

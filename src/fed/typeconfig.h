@@ -31,6 +31,10 @@ struct fed_type_config {
  * Cluster, which the webhook does not ask for. *ret is owned. -EINVAL: the message lists all violations, as "<path>: <violation>", in brackets
  * when several. */
 int fed_type_config_decode(yyjson_val *ftc, struct fed_type_config **ret, struct error **err);
+/* What an FTC is for that cannot be used: its place among rivals stays taken while somebody corrects it. Of the result only name, group
+ * and plural of the target, `created` and the modes mean something, and nothing was checked. Owned, or NULL: that cannot be read, or
+ * it is about namespaces, where only the FTC of that name counts. */
+struct fed_type_config *fed_type_config_claim(yyjson_val *ftc);
 /* All rules, after the same defaults: what the control plane runs, a webhook may still refuse. The same errors. */
 int fed_type_config_check(yyjson_val *ftc, struct error **err);
 /* The same rules without defaults and without result, for admission.h (A-24: what a default would fill in is missing). -EBADMSG
@@ -55,8 +59,8 @@ char *fed_type_status_replicas_path(const struct fed_type_config *c, yyjson_val 
 /* Two FTCs for objects of the same URLs (group and plural of the target), both to be propagated: each would undo what the other does
  * in members. One runs. */
 bool fed_type_config_rivals(const struct fed_type_config *a, const struct fed_type_config *b);
-/* Of two rivals with different names, does `a` run? The one with the name that the webhook wants; then the older one; then the first
- * by name. */
+/* Of two rivals with different names, does `a` run? The older one: a new one must not take over what another has labelled in members, since
+ * that would be let go. Of the same age the one with the name that the webhook wants; then the first by name. */
 bool fed_type_config_goes_first(const struct fed_type_config *a, const struct fed_type_config *b);
 /* true when a controller that runs for one would run the same way for the other. */
 bool fed_type_config_equal(const struct fed_type_config *a, const struct fed_type_config *b);

@@ -145,24 +145,24 @@ static void expect_running(const char *name, bool runs)
     WAIT_FOR(wrote(name, "/status", runs ? RUNS : RUNS_NOT));
 }
 
-/* The one with the proper name, and it is said who that is; when it goes, the other one has its turn, until it comes again. */
+/* The older one, and it is said who that is; when it goes, the other one has its turn, and keeps it. */
 static void one_runs_for_each_target(void **state)
 {
     (void)state;
-    lead(NAMESPACES "," MINE("my-cms", CREATED("2023"), "Enabled", "configmap") "," OURS("configmaps", "2024"));
+    lead(NAMESPACES "," MINE("my-cms", CREATED("2023"), "Enabled", "configmap") "," OURS("configmaps", "2022"));
     expect_running("configmaps", true);
     expect_running("my-cms", false);
     WAIT_FOR(strstr(writes.p, "InvalidTypeConfig"));
     assert_non_null(strstr(writes.p, "FederatedTypeConfig \\\"configmaps\\\" is for configmaps, too"));
     assert_null(strstr(api.log.p, "/federatedmines"));
-    tell("DELETED", OURS("configmaps", "2024"));
+    tell("DELETED", OURS("configmaps", "2022"));
     expect_running("my-cms", true);
-    tell("ADDED", OURS("configmaps", "2025"));
-    expect_running("my-cms", false);
-    expect_running("configmaps", true);
+    tell("ADDED", OURS("configmaps", "2024"));
+    expect_running("configmaps", false);
+    assert_false(wrote("my-cms", "/status", RUNS_NOT));
 }
 
-/* Disabled, terminating, unusable: the next one. */
+/* Disabled, terminating: the next one. */
 static void who_does_not_run_is_no_hindrance(void **state)
 {
     (void)state;
@@ -185,6 +185,23 @@ static void who_does_not_run_is_no_hindrance(void **state)
     expect_running("b", true);
 }
 
+/* What it has labelled in members must not be let go while somebody corrects it; until then nobody runs, and that is said. */
+static void who_cannot_be_used_keeps_its_place(void **state)
+{
+    (void)state;
+    lead(NAMESPACES "," OURS("ours", "2021") "," MINE("my-cms", CREATED("2023"), "Enabled", "configmap"));
+    expect_running("ours", true);
+    expect_running("my-cms", false);
+    tell("MODIFIED", FTC("ours", CREATED("2021"), ENABLED FEDERATED ",\"targetType\":{\"pluralName\":\"configmaps\"}"));
+    expect_running("ours", false);
+    tell("MODIFIED", MINE("my-cms", CREATED("2023") "\"labels\":{\"a\":\"b\"},", "Enabled", "configmap"));
+    WAIT_FOR(strstr(writes.p, "/my-cms/status"));
+    assert_false(wrote("my-cms", "/status", RUNS));
+    assert_null(strstr(api.log.p, "/federatedmines"));
+    tell("MODIFIED", OURS("ours", "2021"));
+    expect_running("ours", true);
+}
+
 static size_t log_of(int fd, char *text, size_t size)
 {
     ssize_t n = pread(fd, text, size - 1, 0);
@@ -203,11 +220,11 @@ static void never_two_at_once(void **state)
     (void)state;
     assert_true(fd >= 0);
     unlink(path);
-    lead(NAMESPACES "," MINE("configmaps", "", "Enabled", "configmap") "," OURS("ours", "2024"));
+    lead(NAMESPACES "," MINE("configmaps", CREATED("2023"), "Enabled", "configmap") "," OURS("ours", "2024"));
     expect_running("configmaps", true);
     expect_running("ours", false);
     log_set_file(fd);
-    tell("MODIFIED", MINE("configmaps", "", "Enabled", "secret"));
+    tell("MODIFIED", MINE("configmaps", CREATED("2023"), "Enabled", "secret"));
     expect_running("ours", true);
     expect_running("configmaps", true);
     log_set_file(STDERR_FILENO);
@@ -285,6 +302,7 @@ int main(void)
         T(runs_what_can_be_run),
         T(one_runs_for_each_target),
         T(who_does_not_run_is_no_hindrance),
+        T(who_cannot_be_used_keeps_its_place),
         T(never_two_at_once),
         T(tells_what_cannot),
         T(lets_go_whatever_the_spec_is),

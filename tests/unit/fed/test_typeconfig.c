@@ -205,9 +205,11 @@ static void one_of_rivals_goes_first(void **state)
     static const struct {
         const char *name, *created, *other, *other_created;
     } rows[] = {
-        /* The proper name, then age, then the name. */
-        { "deployments.apps", "2024-01-01T00:00:00Z", "a", "2023-01-01T00:00:00Z" },
-        { "deployments.apps", "", "a", "2023-01-01T00:00:00Z" },
+        /* Age, then the proper name, then the name. */
+        { "a", "2023-01-01T00:00:00Z", "deployments.apps", "2024-01-01T00:00:00Z" },
+        { "a", "2023-01-01T00:00:00Z", "deployments.apps", "" },
+        { "deployments.apps", "2023-01-01T00:00:00Z", "a", "2023-01-01T00:00:00Z" },
+        { "deployments.apps", "", "a", "" },
         { "deployments", "2023-01-01T00:00:00Z", "a", "2023-01-01T00:00:01Z" },
         { "a", "2024-01-01T00:00:00Z", "b", "2024-01-01T00:00:00Z" },
         { "b", "2024-01-01T00:00:00Z", "a", "" },
@@ -243,6 +245,35 @@ static void rivals(void **state)
     assert_false(fed_type_config_rivals(a, group) || fed_type_config_rivals(a, plural));
     version->propagation_enabled = false;
     assert_false(fed_type_config_rivals(a, version) || fed_type_config_rivals(version, a));
+}
+
+/* Of one that cannot be used. */
+static void claims(void **state)
+{
+    static const struct {
+        const char *name, *spec, *target; /* NULL: none */
+    } rows[] = {
+        { "ours.apps", "'propagation':'Enabled','targetType':{'group':'apps','pluralName':'deployments'}",
+          "apps/deployments" },
+        { "ours.apps", "'propagation':'Enabled','targetType':{'group':'apps','kind':7}",
+          "apps/ours" }, /* as defaulted */
+        { "ours", "'propagation':7,'targetType':{'pluralName':'things','version':[]}", "/things" },
+        { "ours", "'targetType':{'pluralName':'namespaces'}", NULL },
+        { "ours", "'targetType':{'kind':'Namespace','pluralName':'projects'}", NULL },
+        { "ours", "'targetType':{'group':'a.b','kind':'Namespace','pluralName':'projects'}", "a.b/projects" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        _cleanup_free_ char *text = mem_printf("{'metadata':{'name':'%s'},'spec':{%s}}", rows[i].name, rows[i].spec);
+        _cleanup_(fed_type_config_freep) struct fed_type_config *c = fed_type_config_claim(J(text));
+        _cleanup_free_ char *target = c ? mem_printf("%s/%s", c->target.group, c->target.plural) : NULL;
+
+        if (!str_eq(str_of(target), str_of(rows[i].target)))
+            fail_msg("row %zu: %s", i, target ? target : "none");
+    }
+    assert_null(fed_type_config_claim(NULL));
+    assert_null(fed_type_config_claim(J("{}")));
 }
 
 static void status(void **state)
@@ -411,6 +442,7 @@ int main(void)
         cmocka_unit_test(namespaces_have_one_type),
         cmocka_unit_test(one_of_rivals_goes_first),
         cmocka_unit_test(rivals),
+        cmocka_unit_test(claims),
         cmocka_unit_test(status),
         cmocka_unit_test(replicas_paths),
         cmocka_unit_test(replicas_paths_of_odd_definitions),
