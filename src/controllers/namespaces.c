@@ -169,8 +169,9 @@ bool namespaces_synced(const struct namespaces *n)
     if (!followed(n))
         return false;
     enum kube_informer_state state = kube_informer_state(followed(n));
-    /* A namespace-scoped control plane works without FederatedNamespaces (controllers.md 5.5). */
-    return state == KUBE_INFORMER_SYNCED || (n->limited_to && state == KUBE_INFORMER_MISSING);
+    /* A namespace-scoped control plane works without FederatedNamespaces (controllers.md 5.5). Not after it had some: another version
+     * of them may be served in a moment. */
+    return state == KUBE_INFORMER_SYNCED || (n->limited_to && !n->next && state == KUBE_INFORMER_MISSING);
 }
 
 static bool is_failing(const struct kube_informer *i)

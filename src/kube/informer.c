@@ -25,6 +25,8 @@
 #define GOING_MAX 1024u
 /* Refusals in a row after which a complete cache is doubted: a server that starts refuses for a moment, too. */
 #define REFUSALS_MAX 3u
+/* Others are told of a restore once in this time: there are aggregated APIs whose versions mean nothing. */
+#define SUMMON_PAUSE_MS 600000u
 
 struct kube_informer {
     struct kube_informer_config config;
@@ -46,6 +48,7 @@ struct kube_informer {
     bool summoned;    /* by another one that noticed this: the list under way has no need to tell */
     struct list link; /* of the client's informers */
     struct loop_task summon_task;
+    uint64_t summoned_ms; /* when it told the others last; 0: never */
     struct kube_call *call;
     struct json_split *split;
     struct watch_decoder watch;
@@ -377,8 +380,10 @@ static void list_restored(struct kube_informer *i)
         "from a backup: its objects are taken as they are now",
         i->path, i->version ? i->version : "unknown", (unsigned long long)i->before);
     i->restored = true;
-    if (!i->summoned)
+    if (!i->summoned && (!i->summoned_ms || loop_now(i->loop) - i->summoned_ms >= SUMMON_PAUSE_MS)) {
+        i->summoned_ms = loop_now(i->loop);
         loop_defer(i->loop, &i->summon_task, summon_others, i);
+    }
     map_done(&i->forgotten);
     map_done(&i->going[0]);
     map_done(&i->going[1]);

@@ -7,7 +7,8 @@
  * A state with an older resourceVersion than the cached one is ignored: API servers that are behind show such. Except when a list
  * of what is stored is older than what was seen before it began, or shows an object so: then the storage was restored from a backup,
  * and a second list is taken as it is, which on_change sees as changes to lower resourceVersions, or equal ones. Said once, at level
- * info. All informers of the client are renewed before that, as by kube_informer_renew: most of them would not notice.
+ * info. All informers of the client are renewed before that, as by kube_informer_renew: most of them would not notice. (Not more often than
+ * every 10 minutes by the same one.)
  *
  * Objects are kept as compact JSON bytes reduced by `project`, with the fields everybody needs beside them.
  */

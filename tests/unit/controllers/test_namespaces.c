@@ -4,6 +4,7 @@
  */
 #include "controllers/insight.h"
 #include "controllers/manager.h"
+#include "controllers/namespaces.h"
 #include "kube/kube_test.h"
 
 #define TYPES "/apis/types.kubefed.io/"
@@ -385,6 +386,38 @@ static void a_restored_placement_is_one(void **state)
     WAIT_FOR(deletes());
 }
 
+static struct fed_type_config *type_of(const char *fed_version)
+{
+    _cleanup_free_ char *text = ftc_json("namespaces", "Enabled", "Namespace", "Cluster", fed_version);
+    _cleanup_json_ yyjson_doc *doc = NULL;
+    struct fed_type_config *type = NULL;
+
+    assert_int_equal(json_parse(str_of(text), &doc, NULL), 0);
+    assert_int_equal(fed_type_config_decode(yyjson_doc_get_root(doc), &type, NULL), 0);
+    return type;
+}
+
+/* In one namespace there may be no such type at all, but what is known of one is not given up for another that is not served. */
+static void no_type_in_one_namespace(void **state)
+{
+    (void)state;
+    _cleanup_(fed_type_config_freep) struct fed_type_config *is = type_of("v1beta1"), *is_not = type_of("v1beta2");
+    struct namespaces *n = namespaces_start(host, STR("sys"));
+
+    served = false;
+    assert_true(namespaces_set_type(n, is_not));
+    WAIT_FOR(namespaces_synced(n));
+    assert_true(namespaces_set_type(n, NULL));
+    assert_true(namespaces_set_type(n, is));
+    WAIT_FOR(namespaces_synced(n));
+    assert_true(namespaces_set_type(n, is_not));
+    WAIT_FOR(namespaces_failing(n));
+    assert_false(namespaces_synced(n));
+    assert_true(namespaces_set_type(n, is));
+    WAIT_FOR(namespaces_synced(n));
+    namespaces_free(n);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -398,6 +431,7 @@ int main(void)
         T(a_new_leader_goes_by_the_type_that_is_stored),
         T(a_restored_host_is_read_as_a_whole),
         T(a_restored_placement_is_one),
+        T(no_type_in_one_namespace),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

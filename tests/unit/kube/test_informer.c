@@ -942,6 +942,13 @@ static void restored_with_others(void **state)
     assert_int_equal(next_list, 3);
     assert_int_equal(n_lists_of_others, 3);
     assert_int_equal(kube_informer_state(other), KUBE_INFORMER_SYNCED);
+    /* There are versions that mean nothing: the others are not read anew each time. */
+    script(200, LIST("21", OBJECT("ns", "a", "ua", "20")));
+    fake_stream_send(TAKE_PTR(watching), EXPIRED);
+    WAIT_FOR(watching);
+    run_for(50);
+    assert_int_equal(next_list, 5);
+    assert_int_equal(n_lists_of_others, 3);
     kube_informer_stop(other);
 }
 
