@@ -124,12 +124,14 @@ static void turn(void)
 #define WAIT_FOR(cond)                                                                                                 \
     do {                                                                                                               \
         uint64_t _until = time_mono_ms() + 30000;                                                                      \
-        for (size_t _moved = n_moved; !(cond); turn()) {                                                               \
+        size_t _moved = n_moved;                                                                                       \
+        while (!(cond)) {                                                                                              \
             if (n_moved != _moved)                                                                                     \
                 _until = time_mono_ms() + 30000;                                                                       \
             else if (time_mono_ms() > _until)                                                                          \
                 fail_msg("did not happen: %s", #cond);                                                                 \
             _moved = n_moved;                                                                                          \
+            turn();                                                                                                    \
         }                                                                                                              \
     } while (0)
 
