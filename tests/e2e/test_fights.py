@@ -45,14 +45,19 @@ def a_contested_field_is_reported_with_its_manager(t):
     gadgets.create("thing", ["member1"], data={"lang": "en", "other": "same"})
     gadgets.propagated("thing", ["member1"])
 
+    managers = set()
+
     def change():
         if gadgets.in_member("member1", "thing")["data"]["lang"] == "theirs":
             return False
-        return t.member1.patch(gadgets.target, plane.namespace, "thing", {"data": {"lang": "theirs"}})
+        changed = t.member1.patch(gadgets.target, plane.namespace, "thing", {"data": {"lang": "theirs"}})
+        # Only here: once it is repaired, the field is no longer the rival's.
+        managers.update(m["manager"] for m in changed["metadata"]["managedFields"] if m["manager"] != "kubefed")
+        return True
     rival = Rival(change)
     t.cleanup(rival.end)
     eventually(lambda: expect((contested(gadgets, "thing") or "").split(" (")[0], "member1: data.lang", "contested"))
-    manager = [m["manager"] for m in gadgets.in_member("member1", "thing")["metadata"]["managedFields"] if m["manager"] != "kubefed"][0]
+    manager, = managers
     expect(contested(gadgets, "thing"), f'member1: data.lang (manager "{manager}")', "contested")
     # Between a repair and the rival's next change all is well for a moment.
     eventually(lambda: expect(gadgets.clusters("thing"), {"member1": "UpdateFailed"}, "clusters in the status"))
