@@ -29,6 +29,7 @@ struct removals {
     struct clusters_listener listener;
     struct map shelves; /* by cluster */
     bool loaded, exists;
+    unsigned reads;       /* how often it was read */
     struct error *unread; /* why it could not be read; NULL: it was, or has not been tried */
     struct backoff backoff;
     struct kube_call *call;
@@ -191,6 +192,7 @@ static void tell(struct list *waiters, const struct error *err)
 static void loaded(struct removals *r)
 {
     r->loaded = true;
+    r->reads++;
     error_free(TAKE_PTR(r->unread));
     backoff_reset(&r->backoff);
     r->config.on_loaded(r->config.arg);
@@ -405,20 +407,26 @@ size_t removals_count(const struct removals *r, struct str cluster)
     return s ? map_count(&s->entries) : 0;
 }
 
-void removals_each(const struct removals *r, struct str cluster, struct str type, void (*fn)(void *arg, struct str key),
-                   void *arg)
+static void each_of_shelf(const struct shelf *s, struct str type, void (*fn)(void *arg, struct str key), void *arg)
 {
-    struct shelf *s = map_get(&r->shelves, cluster);
     struct map_entry e;
 
-    if (!s)
-        return;
     for (size_t i = 0; map_next(&s->entries, &i, &e);) {
         const struct fed_removal *entry = e.val;
 
         if (str_eqc(type, entry->type))
             fn(arg, str_of(entry->key));
     }
+}
+
+void removals_each(const struct removals *r, struct str cluster, struct str type, void (*fn)(void *arg, struct str key),
+                   void *arg)
+{
+    struct map_entry e;
+
+    for (size_t i = 0; map_next(&r->shelves, &i, &e);)
+        if (!cluster.p || str_eq(e.key, cluster))
+            each_of_shelf(e.val, type, fn, arg);
 }
 
 void removals_put(struct removals *r, struct str cluster, struct fed_removal *entry)
@@ -523,6 +531,11 @@ void removals_free(struct removals *r)
 bool removals_loaded(const struct removals *r)
 {
     return r->loaded;
+}
+
+unsigned removals_reads(const struct removals *r)
+{
+    return r->reads;
 }
 
 bool removals_answered(const struct removals *r)

@@ -28,12 +28,15 @@ struct removals *removals_start(const struct removals_config *config);
 void removals_free(struct removals *r); /* before clusters_free; changes that are not stored are dropped */
 /* What is on the HOST is known. false once more while it is read again, as somebody else made the ConfigMap. */
 bool removals_loaded(const struct removals *r);
+/* How often it was read: what somebody knows of it is out of date when this changed. */
+unsigned removals_reads(const struct removals *r);
 /* Known, or it could not be read: nobody needs to wait for the first answer any longer. */
 bool removals_answered(const struct removals *r);
 
 /* The removal put off in `cluster`, or NULL. Borrowed until the next call that changes something. */
 const struct fed_removal *removals_find(const struct removals *r, struct str cluster, struct str type, struct str key);
-/* Calls fn for each key of the type that was put off in the cluster. fn must not change anything here. */
+/* Calls fn for each key of the type that was put off in the cluster; STR_NULL: in any (a key may come several times). fn must not
+ * change anything here. */
 void removals_each(const struct removals *r, struct str cluster, struct str type, void (*fn)(void *arg, struct str key),
                    void *arg);
 

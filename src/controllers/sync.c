@@ -53,10 +53,10 @@ static void enqueue_all_member_objects(struct sync *s)
     struct map_entry e;
     for (size_t i = 0; map_next(&s->members, &i, &e);) {
         const struct sync_member *m = e.val;
-        sync_enqueue_removals(s, str_of(m->name));
         if (m->informer)
             enqueue_member_objects(s, m);
     }
+    sync_enqueue_removals(s, STR_NULL);
 }
 
 /* --- what a change of a cluster touches: only that is looked at again (P-11, P-12) --- */
@@ -144,7 +144,7 @@ static void try_open(void *arg)
     }
     loop_timer_stop(&s->gate_timer);
     s->open = true;
-    s->removals_awaited = !removals_loaded(s->env->removals);
+    s->removals_read = removals_reads(s->env->removals);
     log_info("Started sync controller for \"%s\" (%zu objects)", s->type->federated.kind,
              kube_informer_count(s->objects));
     sync_enqueue_all(s);
@@ -153,12 +153,16 @@ static void try_open(void *arg)
     sync_tell_watcher(s, STR_NULL);
 }
 
-/* The removals may have been read just now: those of members that are there are due, and what waited for them is looked at. */
+/*
+ * The removals may have been read just now: those of members that are there are due, what waited for them is looked at, and those
+ * whose object is there again are forgotten, of members that cannot be reached as well.
+ */
 static void follow_removals(struct sync *s)
 {
-    if (s->removals_awaited)
+    unsigned reads = removals_reads(s->env->removals);
+    if (s->removals_read != reads)
         enqueue_all_member_objects(s);
-    s->removals_awaited = false;
+    s->removals_read = reads;
 }
 
 void sync_poke(struct sync *s)

@@ -306,7 +306,6 @@ void pass_remains(struct pass *p)
 void pass_orphan(struct pass *p)
 {
     if (!removals_loaded(p->sync->env->removals)) {
-        p->sync->removals_awaited = true;
         pass_end(p, PASS_DONE);
         return;
     }

@@ -41,9 +41,9 @@ struct sync {
     bool propagates;                       /* otherwise only the statuses of services are collected */
     struct service_status *service_status; /* or NULL */
     bool open;                             /* caches are complete enough to plan */
-    bool removals_awaited; /* what was put off is not known: objects without federated object are left alone */
-    bool leads;            /* its type was read since we lead, and is as it was started with */
-    uint64_t started_ms;   /* when it was started, or lead */
+    unsigned removals_read;                /* up to which reading (removals_reads) what was put off was followed */
+    bool leads;                            /* its type was read since we lead, and is as it was started with */
+    uint64_t started_ms;                   /* when it was started, or lead */
     struct kube_informer *objects;
     struct map members; /* by cluster name: struct sync_member */
     bool scales;        /* the target has a scale sub-resource, and autoscalers are watched for it */
@@ -151,7 +151,7 @@ const struct fed_removal *sync_removal_find(const struct sync *s, struct str clu
 /* Forgets it, there or in all clusters; nothing when there is none. */
 void sync_removal_drop(struct sync *s, struct str cluster, struct str key);
 void sync_removal_drop_all(struct sync *s, struct str key);
-/* All that were put off in that cluster. */
+/* All that were put off in that cluster; STR_NULL: in any. */
 void sync_enqueue_removals(struct sync *s, struct str cluster);
 
 /* sync_fights.c */

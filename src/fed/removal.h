@@ -11,9 +11,9 @@
 #define FED_REMOVALS_CONFIGMAP "kubefed-pending-removals"
 
 struct fed_removal {
-    char *type; /* of the target: "<plural>.<group>"; once the name of the FederatedTypeConfig, which is mostly that */
-    char *key;  /* of the federated object: "<ns>/<name>" or "<name>" */
-    char *uid;  /* of the member object; "" when it is not known */
+    char *type;          /* of the target: "<plural>.<group>" */
+    char *key;           /* of the federated object: "<ns>/<name>" or "<name>" */
+    char *uid;           /* of the member object; "" when it is not known */
     char *cluster_uid;   /* of the KubeFedCluster: another of that name is another cluster */
     yyjson_doc *options; /* delete options, or NULL */
     int64_t since;       /* seconds since the epoch */

@@ -10,6 +10,7 @@
 #define CORE "/apis/core.kubefed.io/v1beta1/namespaces/sys/"
 #define TARGET "/apis/rbac.authorization.k8s.io/v1/clusterroles"
 #define TYPE "clusterroles.rbac.authorization.k8s.io"
+#define PUT_OFF "/api/v1/namespaces/sys/configmaps/kubefed-pending-removals"
 #define LIST(items) "{\"metadata\":{\"resourceVersion\":\"%s\"},\"items\":[%s]}"
 #define REMOVED "DELETE " TARGET "/r;"
 #define LET_GO "PATCH " TARGET "/r;"
@@ -22,6 +23,7 @@ static char *cached, *stored;         /* federated objects: in the server's cach
 static const char *version;           /* of lists */
 static bool in_member;                /* the member has a labelled object r */
 static struct raw_conn *watch_of_fed; /* the watch of federated objects that is open */
+static bool reachable;                /* the member */
 static bool may_read;                 /* the removals that were put off */
 static const char *put_off_as;        /* type of the one of r; NULL: there is none */
 static char *created;                 /* a creationTimestamp of now */
@@ -44,8 +46,8 @@ static char *cluster_json(void)
     return mem_printf("{\"apiVersion\":\"core.kubefed.io/v1beta1\",\"kind\":\"KubeFedCluster\",\"metadata\":{"
                       "\"namespace\":\"sys\",\"name\":\"c\",\"uid\":\"u-c\",\"resourceVersion\":\"4\"},"
                       "\"spec\":{\"apiEndpoint\":\"http://127.0.0.1:%u\",\"secretRef\":{\"name\":\"s\"}},\"status\":{"
-                      "\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\"}]}}",
-                      api.raw.port);
+                      "\"conditions\":[{\"type\":\"%s\",\"status\":\"True\"}]}}",
+                      api.raw.port, reachable ? "Ready" : "Offline");
 }
 
 /* A federated object that was made just now. verb: what its template says. */
@@ -105,10 +107,10 @@ static void serve_read(const struct fake_request *req)
             watch_of_fed = req->conn;
     } else if (strstr(req->query, "limit=")) {
         serve_list(req);
-    } else if (str_has_suffix(str_of(req->path), STR("/configmaps/kubefed-pending-removals"))) {
+    } else if (strcmp(req->path, PUT_OFF) == 0) {
         serve_removals(req->conn);
     } else if (strcmp(req->path, "/healthz") == 0) {
-        fake_reply(req->conn, 200, NULL, "ok");
+        fake_reply(req->conn, reachable ? 200 : 500, NULL, "ok");
     } else if (strstr(req->path, "/secrets/")) {
         fake_reply(req->conn, 200, NULL, "{\"data\":{\"token\":\"dG9rZW4=\"}}");
     } else {
@@ -142,7 +144,7 @@ static int set_up(void **state)
     stored = mem_strdup("");
     ftc = TYPE;
     version = "50";
-    in_member = may_read = true;
+    in_member = may_read = reachable = true;
     put_off_as = NULL;
     watch_of_fed = NULL;
     return 0;
@@ -249,14 +251,15 @@ static void put_off_under_another_name(void **state)
     put_off(state);
 }
 
-/* As entries were kept once: by the name of the FederatedTypeConfig. */
-static void put_off_by_the_name(void **state)
+/* What was put off for another type is none of this one, even where its FederatedTypeConfig is called like that type. */
+static void put_off_of_another_type(void **state)
 {
     (void)state;
-    ftc = put_off_as = "roles-of-mine";
+    ftc = put_off_as = "secrets";
     lead();
     WAIT_FOR(happened(REMOVED) || happened(LET_GO));
-    assert_false(happened(LET_GO));
+    assert_false(happened(REMOVED));
+    assert_false(happened("PATCH " PUT_OFF));
 }
 
 static void not_put_off(void **state)
@@ -280,6 +283,21 @@ static void put_off_where_it_cannot_be_read(void **state)
     may_read = true;
     WAIT_FOR(happened(REMOVED) || happened(LET_GO));
     assert_false(happened(LET_GO));
+}
+
+/* Its object was made again while nobody could read what was put off, nor reach the member. */
+static void put_off_and_made_again(void **state)
+{
+    (void)state;
+    put_off_as = TYPE;
+    may_read = reachable = false;
+    set(&stored, federated("r", "40", true, "get"));
+    lead();
+    WAIT_FOR(happened("PATCH " FED "/r/status"));
+    assert_false(happened("PATCH " PUT_OFF));
+    may_read = true;
+    WAIT_FOR(happened("PATCH " PUT_OFF));
+    assert_false(happened(REMOVED) || happened(LET_GO));
 }
 
 /* --- a host that was restored from a backup --- */
@@ -306,9 +324,10 @@ int main(void)
         T(gone_when_promoted),
         T(put_off),
         T(put_off_under_another_name),
-        T(put_off_by_the_name),
+        T(put_off_of_another_type),
         T(not_put_off),
         T(put_off_where_it_cannot_be_read),
+        T(put_off_and_made_again),
         T(restored),
     };
 
