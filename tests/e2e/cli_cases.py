@@ -2,6 +2,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 
 import proxies
@@ -32,6 +33,55 @@ def must_begin(result, text):
     error = error_of(result)
     assert error.startswith(text), f"the error does not begin with {text!r}: {error}"
     return error
+
+
+PARTLY = ("unable to retrieve the complete list of server APIs", "Not all API groups could be read")
+
+
+def whole(ask, *arguments, **kwargs):
+    """The result of a command that changes nothing, once the host can tell all its types.
+
+    It cannot for a moment when another test makes the first type of a group: the group is listed before its types are.
+    """
+    def asked():
+        result = ask(*arguments, **kwargs)
+        assert not any(text in result.stderr for text in PARTLY), f"the host does not tell all its types: {result.stderr}"
+        return result
+    return eventually(asked)
+
+
+def discovered(api, resource):
+    """Waits until the API server serves a resource of a new definition and names it, which are two things."""
+    group_version, plural = resource.rsplit("/", 1)
+    group, version = group_version.split("/")
+
+    def told():
+        api.list(resource)
+        versions = {g["name"]: [v["version"] for v in g["versions"]] for g in api.call("GET", "/apis")["groups"]}
+        assert version in versions.get(group, ()), f"{group_version} is not listed yet"
+        names = [r["name"] for r in api.call("GET", f"/apis/{group_version}")["resources"]]
+        assert plural in names, f"{plural} is not among the types of {group_version} yet: {names}"
+    eventually(told)
+
+
+def established(api, name):
+    """Waits until the API server has written its part of a definition; until then an update may meet it (409)."""
+    eventually(lambda: expect(k.condition(api.get(k.CRDS, None, name), "Established").get("status"), "True",
+                              f"Established of {name}"))
+
+
+def enable_shared(plane, *names):
+    """Enables types whose definitions all tests share: another one may make or update such a definition just now (409)."""
+    for name in names:
+        eventually(lambda n=name: plane.ctl("enable", n))
+
+
+def closed_port(t):
+    """A port that refuses connections, and that nobody else gets as long as the test runs."""
+    holder = socket.socket()
+    holder.bind(("127.0.0.1", 0))       # it does not listen
+    t.cleanup(holder.close)
+    return holder.getsockname()[1]
 
 
 def write(t, name, text):
@@ -93,15 +143,32 @@ class Gateways:
         self.t, self.plane, self.log = t, plane, []
         authority = proxies.Authority(os.path.join(t.env.folder, t.unique("authority")))
         certificate = authority.certificate("gateway")
-        self.of, contexts = {}, {}
+        self.of, self.apis, contexts = {}, {}, {}
         for letter, context in clusters.items():
             server, ca, token = real(t, context)
             gateway = proxies.Gateway(t.env.apis[context], ca, certificate)
             gateway.requests = Log(self.log, letter)
             t.cleanup(gateway.close)
-            self.of[letter] = gateway
+            self.of[letter], self.apis[letter] = gateway, t.env.apis[context]
             contexts[context] = gateway.endpoint, authority.ca, token
         self.kubeconfig = kubeconfig(t, contexts, "host")
+
+    def tokens_in_time(self, letter):
+        """From now on a ServiceAccount is shown there when Kubernetes has made its token Secret.
+
+        Otherwise it depends on the load of the machine whether join finds that or asks for one, which it reports.
+        """
+        api = self.apis[letter]
+
+        def has_token(namespace, account):
+            obj = api.find(k.SERVICEACCOUNTS, namespace, account)
+            assert obj is None or obj.get("secrets"), f"ServiceAccount {namespace}/{account} has no token Secret yet"
+
+        def wait(method, path, _):
+            parts = path.split("/")     # /api/v1/namespaces/NAMESPACE/serviceaccounts/NAME
+            if method == "GET" and len(parts) == 7 and parts[5] == "serviceaccounts":
+                eventually(lambda: has_token(parts[4], parts[6]), 20)
+        self.of[letter].refuse = wait
 
     def command(self, *arguments):
         return [*arguments, "--host-cluster-context", "host", "--kubefed-namespace", self.plane.namespace]
@@ -147,7 +214,7 @@ def start(t, *arguments, environment=None):
 def interrupt(process):
     """Ctrl-C; (exit status, stdout, stderr)."""
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=15 * slowness())
+    out, err = process.communicate(timeout=60 * slowness())
     return process.returncode, out, err
 
 

@@ -6,10 +6,11 @@ the verb is interrupted.
 import base64
 import threading
 
-from cli_cases import Gateways, error_of, interrupt, must
+from cli_cases import Gateways, error_of, established, interrupt, must
 from harness import eventually, expect, k, test
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
+PATIENCE = 90   # seconds until a verb comes to the request that is held
 
 
 class Hold:
@@ -100,7 +101,7 @@ def stop_join(t, gateways, point, answered):
     letter, method, path = point
     hold = Hold(t, gateways.of[letter], method, path, answered)
     process = gateways.start("join", "member1", "--host-cluster-name", gateways.plane.namespace)
-    assert hold.held.wait(30), f"join does not come to {method} {path}; it has sent {gateways.log}"
+    assert hold.held.wait(PATIENCE), f"join does not come to {method} {path}; it has sent {gateways.log}"
     status, out, err = interrupt(process)
     hold.release()
     expect((status, out), (130, ""), f"exit status and stdout at {method} {path} ({err})")
@@ -120,7 +121,7 @@ def finish_and_undo(t, plane, gateways):
         "apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": token}})
     assert answer["status"].get("authenticated"), "the member does not accept the token"
     must(gateways.run("unjoin", "member1", "--host-cluster-name", ns)[0])
-    t.gone(t.member1, k.NAMESPACES, None, ns, timeout=60)
+    t.gone(t.member1, k.NAMESPACES, None, ns, timeout=180)
     for secret in t.host.list(k.SECRETS, ns):
         if secret["type"] == "Opaque":      # one that an interrupted join could not know of
             t.host.delete(k.SECRETS, ns, secret["metadata"]["name"])
@@ -130,6 +131,7 @@ def finish_and_undo(t, plane, gateways):
 def an_interrupted_join_reports_what_is_there(t):
     plane = t.plane("interrupt", "Cluster")
     gateways = Gateways(t, plane, H="host", M="member1")
+    gateways.tokens_in_time("M")
     for point in points(plane.namespace):
         err = stop_join(t, gateways, point, answered=False)
         there = {word for word, obj in objects(t, plane).items() if obj is not None}
@@ -148,6 +150,7 @@ def an_interrupted_join_says_what_may_be_there(t):
     """The API server has done it, the answer does not arrive: that is told as what was being done."""
     plane = t.plane("interrupt", "Cluster")
     gateways = Gateways(t, plane, H="host", M="member1")
+    gateways.tokens_in_time("M")
     for point in points(plane.namespace)[2:]:
         err = stop_join(t, gateways, point, answered=True)
         there = {word for word, obj in objects(t, plane).items() if obj is not None}
@@ -173,7 +176,7 @@ def an_interrupted_unjoin_can_be_repeated(t):
             path = f"/apis/core.kubefed.io/v1beta1/namespaces/{ns}/kubefedclusters/member1"
         hold = Hold(t, gateways.of[letter], "DELETE", path)
         process = gateways.start("unjoin", "member1", "--host-cluster-name", ns)
-        assert hold.held.wait(30), f"unjoin does not come to {path}"
+        assert hold.held.wait(PATIENCE), f"unjoin does not come to {path}"
         status, out, err = interrupt(process)
         hold.release()
         expect((status, out), (130, ""), f"exit status and stdout ({err})")
@@ -191,13 +194,14 @@ def an_interrupted_enable_reports_what_was_printed(t):
     crd = "federatedvolumeattachments.types.kubefed.io"
     hold = Hold(t, gateways.of["H"], "POST", f"/apis/core.kubefed.io/v1beta1/namespaces/{ns}/federatedtypeconfigs")
     process = gateways.start("enable", "volumeattachments")
-    assert hold.held.wait(30), "enable does not come to the FederatedTypeConfig"
+    assert hold.held.wait(PATIENCE), "enable does not come to the FederatedTypeConfig"
     status, out, err = interrupt(process)
     hold.release()
     expect((status, out), (130, f"customresourcedefinition.apiextensions.k8s.io/{crd} created\n"),
            f"exit status and stdout ({err})")
     assert "enable was interrupted." in err and "Nothing was changed." not in err, err
     t.host.get(k.CRDS, None, crd)
+    established(t.host, crd)
     expect(t.host.list(k.FTC, ns), [], "FederatedTypeConfigs")
     must(gateways.run("enable", "volumeattachments")[0])
     expect(len(t.host.list(k.FTC, ns)), 1, "FederatedTypeConfigs")
