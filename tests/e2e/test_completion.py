@@ -9,6 +9,7 @@ import threading
 import time
 
 import faults
+from cli_cases import closed_port
 from harness import FCM, FDEPLOY, Skip, expect, eventually, k, kubeconfig_with, run_ctl, slowness, test
 from terminal import Terminal
 
@@ -23,20 +24,33 @@ def answer(t, *words, kubeconfig=None):
     return result.stdout.splitlines()
 
 
-def candidates(t, *words, kubeconfig=None):
-    """The candidates without their descriptions. What comes after three seconds is not waited for, as it should be; on a busy machine
-    the question is put again then."""
-    for _ in range(6):
+def answer_in_time(t, *words, kubeconfig=None):
+    """What comes after three seconds is not waited for, as it should be: on a busy machine the question is put again."""
+    deadline = time.monotonic() + 90 * slowness()
+    while True:
         began = time.monotonic()
         lines = answer(t, *words, kubeconfig=kubeconfig)
-        if len(lines) > 1 or time.monotonic() - began < 2.5:
-            break
+        if len(lines) > 1 or time.monotonic() - began < 2.5 or time.monotonic() > deadline:
+            return lines
+
+
+def candidates(t, *words, kubeconfig=None):
+    """The candidates without their descriptions."""
+    lines = answer_in_time(t, *words, kubeconfig=kubeconfig)
     expect(lines[-1], ":4", f"the directive for {words}")
     return [line.split("\t")[0] for line in lines[:-1]]
 
 
+def own_namespace(t):
+    """A namespace whose name does not begin that of any other: ns-1 begins ns-10, which another test may make just now."""
+    name = t.unique("completed") + "-own"
+    t.host.create(k.NAMESPACES, None, {"metadata": {"name": name}})
+    t.cleanup(lambda: t.host.delete(k.NAMESPACES, None, name, missing_ok=True))
+    return name
+
+
 def objects(t, *names, resource=k.CONFIGMAPS, namespace=None):
-    namespace = namespace or t.namespace(federate=False)
+    namespace = namespace or own_namespace(t)
     for name in names:
         t.host.create(resource, namespace, {"metadata": {"name": name}})
     return namespace
@@ -50,7 +64,7 @@ def clusters_are_completed_for_unjoin(t):
     expect(candidates(t, "unjoin", "member"), ["member1", "member2"], "clusters that begin with member")
     expect(candidates(t, "unjoin", ""), ["host", "member1", "member2"], "clusters")
     expect(candidates(t, "get", "clusters", "member2"), ["member2"], "clusters for get")
-    assert "member1\tready" in answer(t, "unjoin", "member1"), answer(t, "unjoin", "member1")
+    eventually(lambda: expect(answer_in_time(t, "unjoin", "member1"), ["member1\tready", ":4"], "with the state"))
 
 
 @test()
@@ -73,12 +87,13 @@ def contexts_are_completed(t):
 
 @test()
 def namespaces_are_completed(t):
-    one, two = t.namespace(federate=False), t.namespace(federate=False)
+    one, two = own_namespace(t), own_namespace(t)
     for words in (("federate", "cm", "x", "-n"), ("join", "--kubefed-namespace"), ("status", "--namespace")):
         found = candidates(t, *words, "")
-        assert {one, two, "default", "kube-system"} <= set(found), f"{words}: {found}"
-        expect(candidates(t, *words, one), [n for n in found if n.startswith(one)], f"{words} with a prefix")
-        assert "default" not in candidates(t, *words, one)
+        # No more than 500 are shown, and many tests leave namespaces.
+        assert {one, two, "default", "kube-system"} <= set(found) or len(found) == 500, f"{words}: {found}"
+        for name in (one, two, "default", "kube-system"):
+            expect(candidates(t, *words, name), [name], f"{words} with a prefix")
 
 
 @test()
@@ -184,7 +199,8 @@ def nothing_soon(t, kubeconfig):
         began = time.monotonic()
         expect(answer(t, *words, kubeconfig=kubeconfig), [":4"], f"answer to {words}")
         seconds = time.monotonic() - began
-        assert seconds < 5 * slowness(), f"{words} took {seconds:.1f} s"
+        # Three for the answer; a request that is not given up has thirty. The rest is for a busy machine.
+        assert seconds < 15 * slowness(), f"{words} took {seconds:.1f} s"
 
 
 @test(smoke=True)
@@ -198,7 +214,7 @@ def a_server_that_hangs_costs_three_seconds(t):
 
 @test()
 def a_server_that_refuses_costs_nothing(t):
-    nothing_soon(t, with_server(t, f"https://127.0.0.1:{faults.free_port()}"))
+    nothing_soon(t, with_server(t, f"https://127.0.0.1:{closed_port(t)}"))
 
 
 @test()
@@ -250,8 +266,8 @@ def names_that_would_harm_are_left_out(t):
                     "x\x85y", "better", ""])
     t.cleanup(server.close)
     path = with_server(t, f"http://127.0.0.1:{server.port}")
-    expect(answer(t, "federate", "-n", "", kubeconfig=path), [":0", "better", "good", ":4"], "names")
-    expect(answer(t, "unjoin", "", kubeconfig=path), [":0", "better", "good", ":4"], "clusters")
+    expect(answer_in_time(t, "federate", "-n", "", kubeconfig=path), [":0", "better", "good", ":4"], "names")
+    expect(answer_in_time(t, "unjoin", "", kubeconfig=path), [":0", "better", "good", ":4"], "clusters")
 
 
 # ---- shells
@@ -298,7 +314,7 @@ class Shells:
                 terminal.type(part)
                 terminal.settle()
             terminal.type("\r")
-            eventually(lambda: self._noted(terminal), 20)
+            eventually(lambda: self._noted(terminal))
         finally:
             terminal.close()
         assert not os.path.exists(os.path.join(self.folder, "harm")), "a candidate was run"
@@ -396,7 +412,7 @@ def fish_completes_lines(t):
 
 @test()
 def kubectl_completes_its_plugin(t):
-    version = subprocess.run(["kubectl", "version", "--client"], stdin=subprocess.DEVNULL, text=True, timeout=30,
+    version = subprocess.run(["kubectl", "version", "--client"], stdin=subprocess.DEVNULL, text=True, timeout=90,
                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
     found = re.search(r"v1\.(\d+)", version)
     if not found or int(found.group(1)) < 26:
@@ -405,5 +421,5 @@ def kubectl_completes_its_plugin(t):
     top = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
     shutil.copy(os.path.join(top, "src", "main", "share", "kubectl_complete-fed"), shells.folder)
     result = subprocess.run(["kubectl", "__complete", "fed", "join", "adm"], env=shells.environment, text=True,
-                            timeout=30, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+                            timeout=90, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     expect(result.stdout.splitlines(), ["admin@edge", ":4"], "answer of kubectl")
