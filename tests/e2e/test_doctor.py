@@ -13,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 
+from cli_cases import enable_shared
 from faults import PretendedMember, Proxy
 from harness import (eventually, expect, k, kubeconfig_with, make_admin, run_ctl, settle, slowness, test, token_for,
                      write_counts, writes_between)
@@ -135,11 +136,14 @@ def a_healthy_installation_passes(t):
                "what is not well")
         return status
     eventually(fine)
-    text = plane.ctl("doctor", "--skip-members")
-    for subject in ("Host", "Controller manager", "Webhook", "Types", "Clusters"):
-        assert f"\n{subject}\n" in "\n" + text, text
-    assert "\nMembers\n" not in text and "0 failures" in text, text
-    expect(plane.run_ctl("doctor", "--problems").returncode, 0, "exit status of --problems")
+
+    def no_failure():       # a probe of a second that is late makes a member not ready for a moment
+        text = plane.ctl("doctor", "--skip-members")
+        for subject in ("Host", "Controller manager", "Webhook", "Types", "Clusters"):
+            assert f"\n{subject}\n" in "\n" + text, text
+        assert "\nMembers\n" not in text and "0 failures" in text, text
+        expect(plane.run_ctl("doctor", "--problems").returncode, 0, "exit status of --problems")
+    eventually(no_failure)
 
 
 @test()
@@ -177,7 +181,7 @@ def a_leader_that_is_gone_and_a_bad_configuration_are_told(t):
 def rights_that_the_controller_lacks_are_named(t):
     plane = t.plane("ward")
     t.host.create(k.SERVICEACCOUNTS, plane.namespace, {"metadata": {"name": "kubefed-controller"}})
-    plane.ctl("enable", "configmaps")
+    enable_shared(plane, "configmaps")
     finds(plane, "Controller manager", "rights", "failure", "patch federatedconfigmaps.types.kubefed.io")
     name = t.unique("rights")
     t.host.create(k.CLUSTERROLES, None, {"metadata": {"name": name}, "rules": [
@@ -253,6 +257,7 @@ def types_that_do_not_work_are_told(t):
     live = t.host.get(k.FTC, plane.namespace, ftc)
     t.host.patch(k.FTC, plane.namespace, ftc, {"spec": {"propagation": "Disabled"}})
     finds(plane, "Types", ftc, "warning", "propagation is disabled")
+    plane.wait_running(ftc, state="NotRunning")     # so that this, and nothing older, is what its status says
     plane.controller.stop()
     t.host.patch(k.FTC, plane.namespace, ftc, {"spec": {"propagation": "Enabled"}})
     finds(plane, "Types", ftc, "failure", "is not running")
@@ -262,7 +267,7 @@ def types_that_do_not_work_are_told(t):
     t.cleanup(lambda: t.host.delete(k.FTC, plane.namespace, "twins.e2e.example.com", missing_ok=True))
     found = finds(plane, "Types", ftc, "failure", "uses the same federated type")
     told(found, "Types", "twins.e2e.example.com", "warning", "the host does not serve twins.e2e.example.com")
-    finds(plane, "Members", "member1", "warning", "does not serve twins.e2e.example.com")
+    eventually(lambda: finds(plane, "Members", "member1", "warning", "does not serve twins.e2e.example.com"))
     plane.start()
 
 
@@ -273,7 +278,7 @@ def credentials_that_are_missing_or_end_are_told(t):
     account = t.unique("doctor")
     fresh = requested(t, "member1", account)
     plane.add_cluster("good", server, fresh, ca)
-    plane.add_cluster("ends", server, aged(t, "member1", fresh, 3500, 100), ca)
+    plane.add_cluster("ends", server, aged(t, "member1", fresh, 3300, 300), ca)
     plane.add_cluster("over", server, aged(t, "member1", fresh, 3600, -120), ca)
     plane.add_cluster("empty", server, None, ca)
     plane.add_cluster("lost", server, fresh, ca)
@@ -292,7 +297,8 @@ def credentials_that_are_missing_or_end_are_told(t):
     finds(plane, "Clusters", "lost", "failure", 'its Secret "lost-secret" does not exist')
     finds(plane, "Clusters", "bad", "failure", "it is invalid")
     finds(plane, "Members", "over", "failure", "cannot be reached as the controller manager does")
-    finds(plane, "Members", "good", "ok", "answers with", advice=False)
+    # A member has ten seconds for its answer, which a busy machine may need.
+    eventually(lambda: finds(plane, "Members", "good", "ok", "answers with", advice=False))
     t.host.create(k.SECRETS, plane.namespace, {"metadata": {"name": "gone-abc12"}, "data": {"token": "eA=="}})
     finds(plane, "Leftovers", "Secrets", "warning", "gone-abc12")
 
@@ -316,12 +322,15 @@ def members_are_judged_as_the_controller_reaches_them(t):
     plane.add_cluster("distrusts", gateways["ahead"].endpoint, token, ca)
     plane.add_cluster("down", "https://127.0.0.1:1", token, ca)
     plane.add_cluster("well", server, token, ca)
-    found = finds(plane, "Members", "ahead", "warning", "its clock is")
-    finds(plane, "Members", "short", "warning", "a certificate ends within 30 days")
-    for name, text in (("refuses", "cannot be reached"), ("fails", "cannot be reached"),
-                       ("distrusts", "unknown authority"), ("down", "cannot be reached")):
-        assert any(f[0] == "failure" and text in f[1] for f in found[("Members", name)]), found
-    expect([f[0] for f in found[("Members", "well")]], ["ok"], "a member that is well")
+
+    def judged():
+        found = finds(plane, "Members", "ahead", "warning", "its clock is")
+        told(found, "Members", "short", "warning", "a certificate ends within 30 days")
+        for name, text in (("refuses", "cannot be reached"), ("fails", "cannot be reached"),
+                           ("distrusts", "unknown authority"), ("down", "cannot be reached")):
+            assert any(f[0] == "failure" and text in f[1] for f in found[("Members", name)]), found
+        expect([f[0] for f in found[("Members", "well")]], ["ok"], "a member that is well")
+    eventually(judged)      # a member has ten seconds for its answer, which a busy machine may need
     since = {name: len(g.requests) for name, g in gateways.items()}
     doctor(plane, "--skip-members")
     expect({name: len(g.requests) for name, g in gateways.items()}, since, "requests to members with --skip-members")
@@ -342,12 +351,16 @@ def a_deletion_that_does_not_end_is_told_with_the_cluster_it_waits_for(t):
     host, authority = forger(t)
     host.clock = 3600
     path = kubeconfig_behind(t, host, authority)
-    result = doctor_behind(t, plane, path)
-    expect(result.returncode, 255, "exit status")
-    assert f"{plane.namespace}/thing (for " in result.stdout, result.stdout
-    assert "ClusterNotReady: member2" in result.stdout, result.stdout
-    assert "kubefed.io/orphan-unreachable-after" in result.stdout, result.stdout
-    assert "s ahead of that of this machine" in result.stdout, result.stdout
+
+    def stuck():        # member1, too, may be not ready for a moment
+        result = doctor_behind(t, plane, path)
+        expect(result.returncode, 255, "exit status")
+        assert f"{plane.namespace}/thing (for " in result.stdout, result.stdout
+        assert "ClusterNotReady: member2" in result.stdout, result.stdout
+        assert "kubefed.io/orphan-unreachable-after" in result.stdout, result.stdout
+        assert "s ahead of that of this machine" in result.stdout, result.stdout
+        return result
+    result = eventually(stuck)
     advised = re.search(r"kubectl (annotate .*=0s)", result.stdout)
     subprocess.run(["kubectl", "--kubeconfig", t.env.kubeconfig, "--context", "host", *shlex.split(advised[1])],
                    check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
@@ -441,10 +454,13 @@ def what_the_host_forbids_is_named_and_nothing_is_concluded_from_it(t):
     found = forbidding("/federatedtypeconfigs")
     told(found, "Types", "FederatedTypeConfigs", "unknown", "list")
     told(found, "Leftovers", "deletions", "unknown", "which types there are is not known")
-    found = forbidding("/version")
-    told(found, "Host", "API server", "unknown", "get")
-    told(found, "Members", "member1", "ok", "answers with")
-    told(found, "Leftovers", "Secrets", "warning", "gone-abc12")
+
+    def all_the_rest():
+        found = forbidding("/version")
+        told(found, "Host", "API server", "unknown", "get")
+        told(found, "Members", "member1", "ok", "answers with")
+        told(found, "Leftovers", "Secrets", "warning", "gone-abc12")
+    eventually(all_the_rest)
     told(forbidding(), "Leftovers", "Secrets", "warning", "gone-abc12")
 
 
@@ -463,10 +479,11 @@ def the_secret_of_an_invalid_cluster_is_not_left_over(t):
 @test()
 def a_cluster_that_nobody_looks_at_is_told(t):
     plane = t.plane("ward")
+    for name in ("fresh", "stale", "lost"):
+        plane.add_member("member1", name)
     now = datetime.datetime.now(datetime.timezone.utc)
 
     def report(name, **condition):
-        plane.add_member("member1", name)
         t.host.patch(k.KFC, plane.namespace, name, {"status": {"conditions": [{
             "type": "Ready", "reason": "ClusterReady", "message": "/healthz said ok", **condition}]}}, "status")
 
@@ -474,7 +491,7 @@ def a_cluster_that_nobody_looks_at_is_told(t):
         return (now - datetime.timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
     report("fresh", status="True", lastProbeTime=ago(200), lastTransitionTime=ago(4000))
     report("stale", status="True", lastProbeTime=ago(400), lastTransitionTime=ago(4000))
-    report("lost", status="False", lastProbeTime=ago(400), lastTransitionTime=ago(4000))
+    report("lost", status="False", lastProbeTime=ago(400), lastTransitionTime=ago(3965))    # 66 minutes for 55 s
     found = finds(plane, "Clusters", "stale", "failure", "nobody has looked at it for")
     told(found, "Clusters", "fresh", "ok", "ready for")
     told(found, "Clusters", "lost", "failure", "not ready for 66m: ClusterReady")
@@ -494,13 +511,17 @@ def members_that_hang_cost_ten_seconds_together(t):
         proxy.hang()
         plane.add_member("member1", name, port=proxy.port)
     plane.add_member("member2")
-    began = time.monotonic()
-    found = doctor(plane)[1]
-    took = time.monotonic() - began
-    assert took < 10 + 7 * slowness(), f"{took:.1f} s"
-    for name in ("hang1", "hang2", "hang3"):
-        told(found, "Members", name, "failure", "cannot be reached as the controller manager does")
-    told(found, "Members", "member2", "ok", "answers with")
+
+    def together():
+        began = time.monotonic()
+        found = doctor(plane)[1]
+        took = time.monotonic() - began
+        # One after the other they would take thirty. Reading the host takes some seconds on a busy machine.
+        assert took < 10 + 15 * slowness(), f"{took:.1f} s"
+        for name in ("hang1", "hang2", "hang3"):
+            told(found, "Members", name, "failure", "cannot be reached as the controller manager does")
+        told(found, "Members", "member2", "ok", "answers with")
+    eventually(together)
 
 
 @test(smoke=True)
@@ -515,12 +536,13 @@ def ctrl_c_ends_the_wait_for_members(t):
                "--host-cluster-context", "host", "--kubefed-namespace", plane.namespace]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                text=True)
-    eventually(lambda: expect(proxy.connections > 0, True, "a connection to the member"), 9)
+    t.cleanup(process.kill)
+    eventually(lambda: expect(proxy.connections > 0, True, "a connection to the member"))
     began = time.monotonic()
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=60)
     expect((process.returncode, out), (130, ""), f"status and stdout; stderr: {err}")
-    assert time.monotonic() - began < 4 * slowness(), "it waited for the member"
+    assert time.monotonic() - began < 8, "it waited for the member, which has ten seconds"
 
 
 @test()
@@ -589,7 +611,8 @@ def types_and_namespaces_that_do_not_go_away_are_told(t):
     plane = t.plane("ward", "Cluster")
     host, authority = forger(t)
     host.clock = 3600
-    name = t.unique("leaving")
+    # Only the first five are told, by name; by this clock all that tests are just deleting is late.
+    name = t.unique("0-leaving")
     t.host.create(k.NAMESPACES, None, {"metadata": {"name": name}})
     t.host.create(k.CONFIGMAPS, name, {"metadata": {"name": "stays", "finalizers": ["example.com/stays"]}})
     t.cleanup(lambda: t.host.patch(k.CONFIGMAPS, name, "stays", {"metadata": {"finalizers": None}}))
@@ -616,13 +639,13 @@ def types_and_namespaces_that_do_not_go_away_are_told(t):
 def namespaced_types_want_the_type_namespaces_in_both_scopes(t):
     """What doctor says is what the controller manager does."""
     plane = t.plane("ward")
-    plane.ctl("enable", "configmaps")
+    enable_shared(plane, "configmaps")
     found = finds(plane, "Types", "namespaces", "failure", "is not enabled")
     expect(told(found, "Types", "namespaces", "failure", "is not enabled")[2], "kubefedctl enable namespaces", "advice")
     with plane.running():
         eventually(lambda: expect(t.host.get(k.FTC, plane.namespace, "configmaps")["status"]["propagationController"],
                                   "NotRunning", "state without the type namespaces"))
-        plane.ctl("enable", "namespaces")
+        enable_shared(plane, "namespaces")
         plane.wait_running("configmaps")
         assert ("Types", "namespaces") in doctor(plane)[1]
         assert "is not enabled" not in plane.run_ctl("doctor").stdout
@@ -631,8 +654,7 @@ def namespaced_types_want_the_type_namespaces_in_both_scopes(t):
 @test()
 def of_two_types_for_one_target_the_one_that_waits_is_told(t):
     plane = t.plane("ward")
-    plane.ctl("enable", "namespaces")
-    plane.ctl("enable", "configmaps")
+    enable_shared(plane, "namespaces", "configmaps")
     other = t.host.get(k.FTC, plane.namespace, "configmaps")
     t.host.create(k.FTC, plane.namespace, {"metadata": {"name": "ours"}, "spec": {
         **other["spec"], "federatedType": {**other["spec"]["federatedType"], "kind": "FederatedOurs", "pluralName": "federatedours"}}})
@@ -676,13 +698,14 @@ def only_questions_are_sent(t):
     """To the host and to members: GET, and reviews of rights."""
     plane = t.plane("ward")
     t.host.create(k.SERVICEACCOUNTS, plane.namespace, {"metadata": {"name": "kubefed-controller"}})
-    plane.ctl("enable", "configmaps")
+    enable_shared(plane, "configmaps")
     host, authority = forger(t)
     member = Gateway(t.env.apis["member1"], t.env.entry("member1")[1], authority.certificate("member"))
     t.cleanup(member.close)
     plane.add_cluster("member1", member.endpoint, t.env.admin_token("member1"), authority.ca)
-    found = by_name(doctor_behind(t, plane, kubeconfig_behind(t, host, authority), "-o", "json"))
-    told(found, "Members", "member1", "ok", "answers with")
+    path = kubeconfig_behind(t, host, authority)
+    eventually(lambda: told(by_name(doctor_behind(t, plane, path, "-o", "json")), "Members", "member1", "ok",
+                            "answers with"))
     for gateway in (host, member):
         assert len(gateway.requests) > 3, gateway.requests
         written = {r[:2] for r in gateway.requests if r[0] != "GET"}
@@ -711,6 +734,9 @@ def the_api_servers_count_no_write(t):
 def nothing_is_written(t):
     plane, gadgets, _ = healthy(t)
     plane.controller.stop()
+    # What Kubernetes makes in every namespace.
+    eventually(lambda: t.host.get(k.CONFIGMAPS, plane.namespace, "kube-root-ca.crt"))
+    eventually(lambda: t.host.get(k.SERVICEACCOUNTS, plane.namespace, "default")["secrets"])
 
     def versions():
         return {f"{r} {o['metadata']['name']}": o["metadata"]["resourceVersion"] for r in (
