@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 
-import faults
+from cli_cases import closed_port
 from harness import eventually, expect, k, kubeconfig_with, other_authority, run_ctl, test
 
 
@@ -16,7 +16,7 @@ def names(plane, cluster):
         f"kubefed-controller-manager:{plane.namespace}:healthcheck-{account}"
 
 
-def join(plane, cluster="member1", *arguments, context=None, timeout=60):
+def join(plane, cluster="member1", *arguments, context=None, timeout=120):
     return plane.run_ctl("join", cluster, "--cluster-context", context or cluster, "--host-cluster-name",
                          plane.namespace, *arguments, timeout=timeout)
 
@@ -53,19 +53,33 @@ def token_works(t, plane, cluster, member):
     t.env.secrets.add(token)
     api = t.env.apis[member]
     probe = k.Cluster("token", api.server, api.tls, {"Authorization": f"Bearer {token}"}, {})
-    # The lab's TLS context may carry a client certificate, which would win: a user without it is what counts.
-    answer = probe.call("POST", "/apis/authentication.k8s.io/v1/tokenreviews", {
-        "apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": token}})
     account = names(plane, cluster)[0]
-    assert answer["status"].get("authenticated"), f"the member does not accept the token: {answer['status']}"
-    expect(answer["status"]["user"]["username"], f"system:serviceaccount:{plane.namespace}:{account}", "user of the token")
+
+    def accepted():
+        # The lab's TLS context may carry a client certificate, which would win: a user without it is what counts.
+        answer = probe.call("POST", "/apis/authentication.k8s.io/v1/tokenreviews", {
+            "apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": token}})
+        assert answer["status"].get("authenticated"), f"the member does not accept the token: {answer['status']}"
+        expect(answer["status"]["user"]["username"], f"system:serviceaccount:{plane.namespace}:{account}",
+               "user of the token")
+    eventually(accepted)        # token and rights of a moment ago may take the API server some time
     return secret
+
+
+def join_with_lasting_token(t, most=5):
+    """(plane, result) of a join. Where Kubernetes makes no token Secret in seven seconds, as on a busy machine, join takes a
+    token that expires and says so: then it is tried again in another control plane."""
+    for _ in range(most):
+        plane = t.plane("join", "Cluster")
+        result = must(join(plane))
+        if "is valid until" not in result.stderr:
+            break
+    return plane, result
 
 
 @test(smoke=True)
 def join_creates_exactly_the_documented_objects(t):
-    plane = t.plane("join", "Cluster")
-    result = must(join(plane))
+    plane, result = join_with_lasting_token(t)
     expect(result.stdout, "", "stdout: a join is silent")
     expect(result.stderr, "", "stderr: a join is silent")
     account, role, health = names(plane, "member1")
@@ -119,7 +133,7 @@ def a_joined_cluster_becomes_ready(t):
     plane = t.plane("join", "Cluster", start=True)
     must(join(plane))
     plane.wait_ready("member1")
-    assert plane.cluster("member1")["status"]["kubernetesVersion"].startswith("v1."), plane.cluster("member1")["status"]
+    eventually(lambda: expect(plane.cluster("member1")["status"]["kubernetesVersion"][:3], "v1.", "kubernetesVersion"))
 
 
 @test(smoke=True)
@@ -202,7 +216,7 @@ def config_with_server(t, server):
 @test()
 def an_unreachable_member_is_named(t):
     plane = t.plane("join", "Cluster")
-    port = faults.free_port()
+    port = closed_port(t)
     result = run_ctl(t.env, "join", "member1", "--host-cluster-context", "host", "--kubefed-namespace", plane.namespace,
                      "--host-cluster-name", plane.namespace, kubeconfig=config_with_server(t, f"https://127.0.0.1:{port}"))
     must_fail(result, "member1", str(port))
@@ -287,7 +301,7 @@ def unjoin_removes_what_join_created(t):
     for resource in (k.CLUSTERROLES, k.CLUSTERROLEBINDINGS):
         expect(t.member1.find(resource, None, role), None, resource)
     expect(t.member1.find(k.SERVICEACCOUNTS, plane.namespace, account), None, "ServiceAccount")
-    t.gone(t.member1, k.NAMESPACES, None, plane.namespace)
+    t.gone(t.member1, k.NAMESPACES, None, plane.namespace, timeout=180)
 
 
 @test()
@@ -321,7 +335,7 @@ def unjoin_goes_on_when_the_member_namespace_is_gone(t):
     plane = t.plane("unjoin", "Cluster")
     must(join(plane))
     t.member1.delete(k.NAMESPACES, None, plane.namespace)
-    t.gone(t.member1, k.NAMESPACES, None, plane.namespace, timeout=60)
+    t.gone(t.member1, k.NAMESPACES, None, plane.namespace, timeout=180)
     must(unjoin(plane))
     expect(t.host.list(k.KFC, plane.namespace), [], "KubeFedClusters")
 
@@ -341,7 +355,7 @@ def join_and_unjoin_can_be_repeated(t):
     for _ in range(2):
         must(join(plane))
         must(unjoin(plane))
-        t.gone(t.member1, k.NAMESPACES, None, plane.namespace, timeout=60)
+        t.gone(t.member1, k.NAMESPACES, None, plane.namespace, timeout=180)
 
 
 @test()

@@ -2,9 +2,9 @@
 import base64
 import json
 import os
-import socket
 
-from harness import expect, k, kubeconfig_with, run_ctl, test
+from cli_cases import closed_port
+from harness import eventually, expect, k, kubeconfig_with, run_ctl, test
 from proxies import Authority, Gateway
 from test_join import join, must, must_fail, names, nothing_on_host, token_works, unjoin
 
@@ -34,11 +34,6 @@ def ca_file(t, ca):
     return path
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        return s.getsockname()[1]
-
-
 @test()
 def a_loopback_endpoint_is_refused_when_the_controller_runs_in_a_pod(t):
     plane = t.plane("look", "Cluster")
@@ -60,6 +55,7 @@ def scripts_that_mend_the_endpoint_afterwards_skip_the_look(t):
     t.host.create(k.DEPLOYMENTS, plane.namespace, CONTROLLER)
     must(join(plane, "member1", "--skip-preflight"))
     must(unjoin(plane))
+    t.gone(t.member1, k.NAMESPACES, None, plane.namespace, timeout=180)     # join itself waits half a minute for that
     result = run_ctl(t.env, "join", "member1", "--host-cluster-context", "host", "--kubefed-namespace", plane.namespace,
                      "--host-cluster-name", plane.namespace, environment={"KUBEFEDCTL_SKIP_PREFLIGHT": "true"})
     must(result)
@@ -110,7 +106,7 @@ def an_authority_for_the_control_plane_can_be_given(t):
 @test()
 def an_endpoint_of_another_network_is_stored_with_a_warning(t):
     plane = t.plane("look", "Cluster")
-    endpoint = f"https://127.0.0.1:{free_port()}"
+    endpoint = f"https://127.0.0.1:{closed_port(t)}"
     result = must(join(plane, "member1", "--cluster-endpoint", endpoint))
     assert "Warning" in result.stderr and endpoint in result.stderr and "not checked" in result.stderr, result.stderr
     expect(plane.cluster("member1")["spec"]["apiEndpoint"], endpoint, "apiEndpoint")
@@ -138,8 +134,9 @@ def a_token_that_has_no_rights_is_noticed_and_everything_is_taken_back(t):
     assert "--error-on-existing=false" not in failed.stderr, failed.stderr
     nothing_in_member(t, plane), nothing_on_host(t, plane)
     server.refuse = lambda *_: None
-    must(join(plane, "member1", "--cluster-endpoint", server.endpoint, "--cluster-certificate-authority",
-              ca_file(t, authority.ca), "--error-on-existing=false"))
+    # It waits half a minute until the namespace that was taken back is gone, which may take longer.
+    eventually(lambda: must(join(plane, "member1", "--cluster-endpoint", server.endpoint, "--cluster-certificate-authority",
+                                 ca_file(t, authority.ca), "--error-on-existing=false")), 180)
     token_works(t, plane, "member1", "member1")
 
 
@@ -225,5 +222,5 @@ def join_can_wait_until_the_cluster_is_ready(t):
     plane = t.plane("look", "Namespaced")
     must_fail(join(plane, "member1", "--wait", "1s"), "is registered, but not ready yet", "controller manager")
     plane.start()
-    must(join(plane, "member2", "--wait", "30s"))
+    must(join(plane, "member2", "--wait", "3m", timeout=240))
     expect(k.condition(plane.cluster("member2"), "Ready").get("status"), "True", "Ready of member2")
