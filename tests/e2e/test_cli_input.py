@@ -10,8 +10,8 @@ import subprocess
 import threading
 import time
 
-import faults
-from cli_cases import error_of, grant, interrupt, kubeconfig, must, must_begin, must_say, real, start, weak_token, write
+from cli_cases import (closed_port, error_of, grant, interrupt, kubeconfig, must, must_begin, must_say, real, start,
+                       weak_token, write)
 from harness import Skip, eventually, expect, k, kubeconfig_with, run_ctl, slowness, test
 
 
@@ -112,7 +112,7 @@ def files_that_cannot_be_read_are_told(t):
 
 @test()
 def a_cluster_that_is_down_is_named(t):
-    server = f"https://127.0.0.1:{faults.free_port()}"
+    server = f"https://127.0.0.1:{closed_port(t)}"
     path = kubeconfig(t, {"off": (server, None, "x")}, "off")
     for arguments in (("enable", "configmaps"), ("disable", "configmaps"), ("federate", "cm", "x"), ("unjoin", "off"),
                       ("join", "off"),
@@ -142,14 +142,15 @@ def a_server_that_hangs_is_given_up(t):
     client.recv(1)
     began = time.monotonic()
     status, out, err = interrupt(process)
-    assert time.monotonic() - began < 3 * slowness(), f"Ctrl-C took {time.monotonic() - began:.1f} s"
+    # Without it the request would have its 30 s.
+    assert time.monotonic() - began < 15 * slowness(), f"Ctrl-C took {time.monotonic() - began:.1f} s"
     expect((status, out), (130, ""), f"exit status and stdout ({err})")
     assert "was interrupted" in err and "Nothing was changed." in err, err
     client.close()
     began = time.monotonic()
     error = error_of(run_ctl(t.env, "unjoin", "silent", kubeconfig=path, timeout=90))
     seconds = time.monotonic() - began
-    assert 20 < seconds < 50 * slowness(), f"it took {seconds:.0f} s"
+    assert 20 < seconds < 75 * slowness(), f"it took {seconds:.0f} s"
     assert "in time" in error and 'context "silent"' in error, error
 
 
@@ -308,7 +309,7 @@ def a_plugin_that_never_ends_is_ended_by_ctrl_c(t):
     pid = eventually(lambda: os.path.exists(mark) and pid() or expect(False, True, "the plugin has started"))
     began = time.monotonic()
     status, out, err = interrupt(process)
-    assert time.monotonic() - began < 5 * slowness(), f"it took {time.monotonic() - began:.1f} s"
+    assert time.monotonic() - began < 30 * slowness(), f"it took {time.monotonic() - began:.1f} s"   # not the plugin's 300
     expect((status, out), (130, ""), f"exit status and stdout ({err})")
     eventually(lambda: expect(os.path.exists(f"/proc/{pid}"), False, "the plugin is still running"))
 
@@ -379,6 +380,6 @@ def a_list_that_never_ends_is_an_error(t):
             entry.clear()
             entry["server"] = f"http://127.0.0.1:{port}"
         path = kubeconfig_with(t.env, t.env.folder, t.unique("kubeconfig"), change)
-        result = run_ctl(t.env, "status", "--host-cluster-context", "host", kubeconfig=path, timeout=20)
+        result = run_ctl(t.env, "status", "--host-cluster-context", "host", kubeconfig=path)
         expect(result.returncode, 255, f"exit status {result.stderr}")
         assert text in result.stderr, result.stderr
