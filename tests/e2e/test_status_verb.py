@@ -118,10 +118,13 @@ def a_deletion_that_waits_and_an_object_that_opted_out_are_problems(t):
         text = plane.ctl("status", "-n", plane.namespace)
         assert text.startswith("1 of 2 clusters is not ready: member2 (ClusterNotReachable for "), text
     eventually(told, 90)
-    clusters = plane.ctl("get", "clusters")
-    lines = {line.split()[0]: line.split() for line in clusters.splitlines()[1:]}
-    expect((lines["member1"][2], lines["member2"][2]), ("True", "False"), "READY")
-    assert "ClusterNotReachable:" in lines["member2"], clusters
+
+    def shown():
+        clusters = plane.ctl("get", "clusters")
+        lines = {line.split()[0]: line.split() for line in clusters.splitlines()[1:]}
+        expect((lines["member1"][2], lines["member2"][2]), ("True", "False"), "READY")
+        assert "ClusterNotReachable:" in lines["member2"], clusters
+    eventually(shown)       # one answer of member1 that is late is enough to make it not ready here
     wide = plane.ctl("get", "clusters", "-o", "wide")
     assert "ENDPOINT" in wide and t.env.entry("member1")[0] in wide, wide
 
@@ -166,7 +169,7 @@ def a_watch_appends_what_changes_and_ends_with_ctrl_c(t):
     seen = lines[2:]
     assert all(s[1] == "two" for s in seen), f"a row that did not change was shown again: {seen}"
     process.send_signal(signal.SIGINT)
-    expect(process.wait(10), 0, "exit status after Ctrl-C")
+    expect(process.wait(60), 0, "exit status after Ctrl-C")
     expect(process.stderr.read(), "", "stderr")
 
 
