@@ -243,7 +243,7 @@ def the_lines_of_enable_and_disable(t):
                "stdout of enable")
     plane.start()
     plane.wait_running(name)
-    result = must(plane.run_ctl("disable", "PriorityClass", "--delete-crd"))
+    result = must(plane.run_ctl("disable", "PriorityClass", "--delete-crd", "--timeout", "3m", timeout=240))
     expect(result.stdout, f'Disabled propagation for FederatedTypeConfig "{ns}/{name}"\n'
                           f'Verifying propagation controller is stopped for FederatedTypeConfig "{ns}/{name}"\n'
                           f'Propagation controller for FederatedTypeConfig "{ns}/{name}" is stopped\n'

@@ -238,7 +238,7 @@ def disable_with_delete_crd(t):
     must(gateways.run("enable", plural)[0])
     ftc, federated = f"{plural}.trace.example.com", f"federated{plural}.types.kubefed.io"
     plane.wait_running(ftc)
-    result, log = gateways.run("disable", ftc, "--delete-crd")
+    result, log = gateways.run("disable", ftc, "--delete-crd", "--timeout", "3m", timeout=240)
     must(result)
     one = f"{CORE} {plane.namespace}/federatedtypeconfigs/{ftc}"
     all_instances = f"types.kubefed.io/v1beta1 federated{plural}"
