@@ -104,16 +104,15 @@ static int check_config(void *arg, yyjson_val *ftc)
     return 0;
 }
 
-static bool same_type(const struct fed_api_resource *a, const struct fed_api_resource *b)
-{
-    return strcmp(a->plural, b->plural) == 0 && strcmp(a->group, b->group) == 0;
-}
-
 static void tell_rivals(struct doctor *d, const struct fed_type_config *first, const struct fed_type_config *waits)
 {
-    doctor_addf(d, SUBJECT, waits->name, DOCTOR_FAILURE, "Disable or delete one of them: kubefedctl disable.",
-                "\"%s\" is for %s, too, and goes first; only one of them is propagated", first->name,
-                first->target.plural);
+    _cleanup_free_ char *contested = fed_type_config_contested(waits, first);
+    bool target = strcmp(waits->target.plural, first->target.plural) == 0 &&
+                  strcmp(waits->target.group, first->target.group) == 0;
+    doctor_addf(d, SUBJECT, waits->name, DOCTOR_FAILURE,
+                target ? "Disable or delete one of them: kubefedctl disable."
+                       : "Disable one of them, or give it a --federated-group of its own.",
+                "\"%s\" is for %s, too, and goes first; only one of them is propagated", first->name, contested);
 }
 
 /* What the controller manager decides (typeconfigs_rivals.h). */
@@ -136,12 +135,6 @@ static void check_all(const struct reading *r)
     for (size_t i = 0; i < d->n_types; i++) {
         const struct fed_type_config *a = d->types[i];
         namespaced |= a->target.namespaced && a->propagation_enabled;
-        for (size_t k = i + 1; k < d->n_types; k++)
-            if (same_type(&a->federated, &d->types[k]->federated))
-                doctor_addf(d, SUBJECT, a->name, DOCTOR_FAILURE,
-                            "Disable one of them, or give it a --federated-group of its own.",
-                            "\"%s\" uses the same federated type %s.%s", d->types[k]->name, a->federated.plural,
-                            a->federated.group);
     }
     check_rivals(r);
     if (namespaced && !r->namespaces)

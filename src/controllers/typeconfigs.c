@@ -164,7 +164,7 @@ enum wish {
     WISH_STOPPED,
     WISH_RUNNING,
     WISH_IMPOSSIBLE,
-    WISH_INSTEAD, /* another one for the same target runs */
+    WISH_INSTEAD, /* a rival goes first */
 };
 
 /* placeable: it is known where FederatedNamespaces are */
@@ -250,10 +250,10 @@ static void tell_unusable(const struct type_configs *t, const struct kube_object
 static void tell_rival(const struct type_configs *t, const struct kube_object *o, const struct fed_type_config *type)
 {
     const struct fed_type_config *first = type_rivals_instead(&t->rivals, type);
-    _cleanup_free_ char *target = fed_type_config_name(str_of(type->target.plural), str_of(type->target.group));
+    _cleanup_free_ char *contested = fed_type_config_contested(type, first);
     _cleanup_free_ char *why = mem_printf(
         "FederatedTypeConfig \"%s\" is for %s, too, and goes first. Disable or delete one of them", first->name,
-        target);
+        contested);
     log_warning("FederatedTypeConfig \"%s\" is not propagated: %s", type->name, why);
     tell_unusable(t, o, why);
 }

@@ -1,4 +1,4 @@
-/* See typeconfigs_rivals.h. There are as many as there are types: what has one target is looked for. */
+/* See typeconfigs_rivals.h. There are as many as there are types: rivals are looked for. */
 #include "controllers/typeconfigs_rivals.h"
 
 static void free_type(void *type)
@@ -17,7 +17,7 @@ static void tell_rivals(const struct type_rivals *r, struct str key, const struc
 
 static bool is_same_wish(const struct fed_type_config *a, const struct fed_type_config *b)
 {
-    return a && b ? fed_type_config_rivals(a, b) && a->created == b->created : a == b;
+    return a && b ? fed_type_config_same_claim(a, b) : a == b;
 }
 
 void type_rivals_set(struct type_rivals *r, struct str key, struct fed_type_config *type,

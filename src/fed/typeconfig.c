@@ -370,10 +370,28 @@ bool fed_type_is_namespace(const struct fed_type_config *c)
 
 /* --- rivals --- */
 
+static bool same_urls(const struct fed_api_resource *a, const struct fed_api_resource *b)
+{
+    return a->plural && a->plural[0] && text_equal(a->plural, b->plural) && text_equal(a->group, b->group);
+}
+
 bool fed_type_config_rivals(const struct fed_type_config *a, const struct fed_type_config *b)
 {
-    return a->propagation_enabled && b->propagation_enabled && text_equal(a->target.group, b->target.group) &&
-           text_equal(a->target.plural, b->target.plural);
+    return a->propagation_enabled && b->propagation_enabled &&
+           (same_urls(&a->target, &b->target) || same_urls(&a->federated, &b->federated));
+}
+
+bool fed_type_config_same_claim(const struct fed_type_config *a, const struct fed_type_config *b)
+{
+    return fed_type_config_rivals(a, b) && same_urls(&a->target, &b->target) &&
+           same_urls(&a->federated, &b->federated) && a->created == b->created;
+}
+
+char *fed_type_config_contested(const struct fed_type_config *a, const struct fed_type_config *b)
+{
+    const struct fed_api_resource *r = same_urls(&a->target, &b->target) ? &a->target : &a->federated;
+
+    return fed_type_config_name(str_of(r->plural), str_of(r->group));
 }
 
 static bool has_its_name(const struct fed_type_config *c)
@@ -387,6 +405,8 @@ bool fed_type_config_goes_first(const struct fed_type_config *a, const struct fe
 {
     bool its = has_its_name(a);
 
+    if (fed_type_is_namespace(a) != fed_type_is_namespace(b))
+        return fed_type_is_namespace(a);
     if (a->created != b->created)
         return a->created < b->created;
     if (its != has_its_name(b))

@@ -31,9 +31,9 @@ struct fed_type_config {
  * Cluster, which the webhook does not ask for. *ret is owned. -EINVAL: the message lists all violations, as "<path>: <violation>", in brackets
  * when several. */
 int fed_type_config_decode(yyjson_val *ftc, struct fed_type_config **ret, struct error **err);
-/* What an FTC is for that cannot be used: its place among rivals stays taken while somebody corrects it. Of the result only name, group
- * and plural of the target, `created` and the modes mean something, and nothing was checked. Owned, or NULL: that cannot be read, or
- * it is about namespaces, where only the FTC of that name counts. */
+/* What an FTC is for that cannot be used: its place among rivals stays taken while somebody corrects it. Of the result only name, groups
+ * and plurals of the target and of the federated type, `created` and the modes mean something, and nothing was checked. Owned, or NULL:
+ * that cannot be read, or it is about namespaces, where only the FTC of that name counts. */
 struct fed_type_config *fed_type_config_claim(yyjson_val *ftc);
 /* All rules, after the same defaults: what the control plane runs, a webhook may still refuse. The same errors. */
 int fed_type_config_check(yyjson_val *ftc, struct error **err);
@@ -56,11 +56,17 @@ char *fed_type_replicas_path(const struct fed_type_config *c, yyjson_val *crd);
  * status.readyReplicas: where objects leave that out, none is ready. */
 char *fed_type_status_replicas_path(const struct fed_type_config *c, yyjson_val *crd);
 
-/* Two FTCs for objects of the same URLs (group and plural of the target), both to be propagated: each would undo what the other does
- * in members. One runs. */
+/* Two FTCs for objects of the same URLs (group and plural), both to be propagated. Of the target: each would undo what the other does in
+ * members. Of the federated type: they would fight for the status, and an object would be let go when one of them has removed what is
+ * its own. One runs. */
 bool fed_type_config_rivals(const struct fed_type_config *a, const struct fed_type_config *b);
-/* Of two rivals with different names, does `a` run? The older one: a new one must not take over what another has labelled in members, since
- * that would be let go. Of the same age the one with the name that the webhook wants; then the first by name. */
+/* The same one before and after a change: whoever was its rival still is, and nobody else, and the order is the same. */
+bool fed_type_config_same_claim(const struct fed_type_config *a, const struct fed_type_config *b);
+/* What two rivals are both for: "deployments.apps" or "federateddeployments.types.kubefed.io". Owned. */
+char *fed_type_config_contested(const struct fed_type_config *a, const struct fed_type_config *b);
+/* Of two rivals with different names, does `a` run? That for namespaces, without which nothing namespaced is placed; else the older one: a new
+ * one must not take over what another has labelled in members, since that would be let go. Of the same age the one with the name that
+ * the webhook wants; then the first by name. */
 bool fed_type_config_goes_first(const struct fed_type_config *a, const struct fed_type_config *b);
 /* true when a controller that runs for one would run the same way for the other. */
 bool fed_type_config_equal(const struct fed_type_config *a, const struct fed_type_config *b);

@@ -265,7 +265,7 @@ def types_that_do_not_work_are_told(t):
         **live["spec"]["targetType"], "group": "e2e.example.com", "pluralName": "twins", "kind": "Twin"}}}
     t.host.create(k.FTC, plane.namespace, twin)
     t.cleanup(lambda: t.host.delete(k.FTC, plane.namespace, "twins.e2e.example.com", missing_ok=True))
-    found = finds(plane, "Types", ftc, "failure", "uses the same federated type")
+    found = finds(plane, "Types", "twins.e2e.example.com", "failure", f'"{ftc}" is for {live["spec"]["federatedType"]["pluralName"]}.')
     told(found, "Types", "twins.e2e.example.com", "warning", "the host does not serve twins.e2e.example.com")
     eventually(lambda: finds(plane, "Members", "member1", "warning", "does not serve twins.e2e.example.com"))
     plane.start()

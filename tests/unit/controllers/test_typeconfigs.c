@@ -162,6 +162,23 @@ static void one_runs_for_each_target(void **state)
     assert_false(wrote("my-cms", "/status", RUNS_NOT));
 }
 
+/* Two targets of the same federated objects: the older one, also when the other one is made for something else and back. */
+static void one_runs_for_each_federated_type(void **state)
+{
+    (void)state;
+    lead(NAMESPACES "," MINE("configmaps", CREATED("2023"), "Enabled", "configmap") "," MINE("secrets", CREATED("2022"),
+                                                                                             "Enabled", "secret"));
+    expect_running("secrets", true);
+    expect_running("configmaps", false);
+    WAIT_FOR(strstr(writes.p, "\\\"secrets\\\" is for federatedmines.types.kubefed.io, too"));
+    assert_null(strstr(api.log.p, "/api/v1/configmaps"));
+    tell("MODIFIED", FTC("secrets", CREATED("2022"), ENABLED TARGET("secret", "secrets") "," FEDERATED));
+    expect_running("configmaps", true);
+    tell("MODIFIED", MINE("secrets", CREATED("2022"), "Enabled", "secret"));
+    expect_running("configmaps", false);
+    expect_running("secrets", true);
+}
+
 /* Disabled, terminating: the next one. */
 static void who_does_not_run_is_no_hindrance(void **state)
 {
@@ -301,6 +318,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(runs_what_can_be_run),
         T(one_runs_for_each_target),
+        T(one_runs_for_each_federated_type),
         T(who_does_not_run_is_no_hindrance),
         T(who_cannot_be_used_keeps_its_place),
         T(never_two_at_once),

@@ -228,6 +228,30 @@ static void one_of_rivals_goes_first(void **state)
     }
 }
 
+/* Borrowed until the next call. */
+static const char *contested(const struct fed_type_config *a, const struct fed_type_config *b)
+{
+    static char name[100];
+    _cleanup_free_ char *text = fed_type_config_contested(a, b);
+
+    snprintf(name, sizeof(name), "%s", text);
+    return name;
+}
+
+/* Without `namespaces` nothing namespaced is placed: who takes its federated type waits, however old it is. */
+static void namespaces_go_first(void **state)
+{
+    _cleanup_(fed_type_config_freep) struct fed_type_config *ours = make_type("", "v1", "Namespace", "namespaces",
+                                                                              false);
+    _cleanup_(fed_type_config_freep) struct fed_type_config *other = make_type("", "v1", "Thing", "things", true);
+
+    (void)state;
+    other->created = 1;
+    ours->created = 2;
+    assert_true(fed_type_config_goes_first(ours, other));
+    assert_false(fed_type_config_goes_first(other, ours));
+}
+
 /* Objects of the same URLs, whatever version they are read in and whatever they are called; and both are to be propagated. */
 static void rivals(void **state)
 {
@@ -241,10 +265,21 @@ static void rivals(void **state)
                                                                                 true);
 
     (void)state;
+    free(group->federated.group);
+    group->federated.group = mem_strdup("types.example.com");
     assert_true(fed_type_config_rivals(a, version));
     assert_false(fed_type_config_rivals(a, group) || fed_type_config_rivals(a, plural));
     version->propagation_enabled = false;
     assert_false(fed_type_config_rivals(a, version) || fed_type_config_rivals(version, a));
+    version->propagation_enabled = true;
+    assert_string_equal(contested(a, version), "deployments.apps");
+    /* Nor may two share federated objects. */
+    free(plural->federated.plural);
+    plural->federated.plural = mem_strdup(a->federated.plural);
+    assert_true(fed_type_config_rivals(a, plural) && fed_type_config_rivals(plural, a));
+    assert_string_equal(contested(plural, a), "federateddeployments.types.kubefed.io");
+    assert_true(fed_type_config_same_claim(a, a));
+    assert_false(fed_type_config_same_claim(a, plural) || fed_type_config_same_claim(a, group));
 }
 
 /* Of one that cannot be used. */
@@ -442,6 +477,7 @@ int main(void)
         cmocka_unit_test(namespaces_have_one_type),
         cmocka_unit_test(one_of_rivals_goes_first),
         cmocka_unit_test(rivals),
+        cmocka_unit_test(namespaces_go_first),
         cmocka_unit_test(claims),
         cmocka_unit_test(status),
         cmocka_unit_test(replicas_paths),
