@@ -49,6 +49,8 @@ class Nodes:
         self.problem = None
         self._stop = threading.Event()
         self._paused = threading.Event()
+        self._paused.set()
+        self._beaten = time.monotonic()
         self._thread = threading.Thread(target=self._loop, daemon=True)
         t.cleanup(self.close)
 
@@ -56,6 +58,7 @@ class Nodes:
 
     def add(self, name, pods=110, labels=None, taints=(), **allocatable):
         """Registers a node; allocatable by resource, as cpu="4", memory="8Gi"."""
+        self._live()
         full = f"{self.namespace}-{name}"
         resources = {"pods": str(pods), **allocatable}
         self.api.create(NODES, None, {"apiVersion": "v1", "kind": "Node", "metadata": {
@@ -80,7 +83,9 @@ class Nodes:
     # -- pods
 
     def start(self):
-        self._thread.start()
+        """Before that, and while it pauses, nodes show that they are there, and nothing happens to pods."""
+        self._live()
+        self.resume()
 
     def pause(self):
         self._paused.set()
@@ -99,24 +104,34 @@ class Nodes:
             self.remove(name)
         assert self.problem is None, f"the stand-in for the kubelet: {self.problem!r}"
 
+    def _live(self):
+        if not self._thread.ident:
+            self._thread.start()
+
     def _loop(self):
-        last = time.monotonic()
         try:
             while not self._stop.wait(PERIOD):
-                if time.monotonic() - last > HEARTBEAT:
-                    last = time.monotonic()
-                    self._beat()
+                self._beat_when_due()
                 if not self._paused.is_set():
                     self._round()
         except Exception as e:
             self.problem = e
 
-    def _beat(self):
-        for full in list(self.nodes.values()):
-            node = self.api.find(NODES, None, full)
-            if node:
-                self.api.patch(NODES, None, full, {"status": {"conditions": [READY | {
-                    "lastHeartbeatTime": time_text(), "lastTransitionTime": node["metadata"]["creationTimestamp"]}]}}, "status")
+    def _beat_when_due(self):
+        if time.monotonic() - self._beaten > HEARTBEAT:
+            self._beaten = time.monotonic()
+            for full in list(self.nodes.values()):
+                self._beat(full)
+
+    def _beat(self, full):
+        """The node may be removed meanwhile."""
+        try:
+            node = self.api.get(NODES, None, full)
+            self.api.patch(NODES, None, full, {"status": {"conditions": [READY | {
+                "lastHeartbeatTime": time_text(), "lastTransitionTime": node["metadata"]["creationTimestamp"]}]}}, "status")
+        except k.ApiError as e:
+            if e.code not in (404, 409):
+                raise
 
     def _free(self, pods):
         out = {}
@@ -136,6 +151,7 @@ class Nodes:
         pods = self.pods()
         free = self._free(pods)
         for pod in pods:
+            self._beat_when_due()
             try:
                 self._treat(pod, free)
             except k.ApiError as e:
