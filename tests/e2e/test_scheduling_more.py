@@ -6,7 +6,7 @@ from nodes import PODS, Nodes, time_text, tolerations
 from refusals import refuse_status
 from test_fights import metrics
 from test_hostile import VALUES
-from test_scheduling import FAST, REPLICAS, RSP, Workloads, condition, deployment, set_preference, shares_of
+from test_scheduling import FAST, REPLICAS, RSP, Workloads, caches_are_full, condition, deployment, set_preference, shares_of
 from test_scheduling_room import MEMBERS, Scene
 
 DEFINITION = "replicaschedulingpreferences.scheduling.kubefed.io"
@@ -171,6 +171,7 @@ class Sized(Workloads):
         self.plane.start(arguments=("-v", "2"))
         self.plane.wait_ready(*members)
         self.plane.wait_running(self.gadgets.ftc)
+        caches_are_full(self.plane, self.gadgets.ftc, members)
         self.kind = "Federated" + self.gadgets.kind
 
     def create(self, name="web", clusters=(), **spec):
@@ -238,7 +239,7 @@ def what_runs_stays_where_it_cannot_be_judged(t):
     for name in ("listed", "selected"):
         w.prefer(2, name=name, strategy="FreeResources")
         decided(t, w.namespace, name)
-        expect(set(w.shares(name)), set(MEMBERS), f"clusters of {name}")
+        eventually(lambda n=name: expect(set(w.shares(n)), set(MEMBERS), f"clusters of {n}"))
     stays(lambda: expect({(n, m): w.gadgets.in_member(m, n)["metadata"]["uid"] for n, m in uids}, uids, "objects in the members"), 2)
 
 
@@ -448,7 +449,7 @@ def every_field_of_a_preference(t):
     w.wait({"member1": 2, "member2": 2})
     names = hostile_preferences(w)
     assert len(names) > 300, f"only {len(names)} preferences were taken"
-    refused = eventually(lambda: judged(w, names), 60)
+    refused = eventually(lambda: judged(w, names), 120)
     assert refused > 200, f"only {refused} of {len(names)} were refused"
     w.prefer(6)
     w.wait({"member1": 3, "member2": 3})
@@ -585,7 +586,7 @@ def numbers_that_somebody_changes_are_written_back(t):
             def change(obj, place=place, number=number):
                 obj["spec"]["overrides"][place]["clusterOverrides"][0]["value"] = number
             t.edit(w.gadgets.fed, w.namespace, "web", change)
-            eventually(lambda n=number: expect(w.shares(), {"member1": 3, "member2": 3}, f"shares after {n}"), 5)
+            eventually(lambda n=number: expect(w.shares(), {"member1": 3, "member2": 3}, f"shares after {n}"))
             w.run()
             expect(generations()[other], before[other], f"generation of the object in {other} after {number} for the other cluster")
 
@@ -630,7 +631,7 @@ def resources_that_only_templates_name_take_no_place(t):
         modest["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"] = {"late.example.com/gpu": "1"}
         t.federate(FDEPLOY, s.namespace, "modest", modest, clusters=())
         s.prefer(2, name="modest", strategy="FreeResources")
-        s.wait(2, 0, name="modest", timeout=20)
+        s.wait(2, 0, name="modest")
 
 
 def accept_only(nodes, most):
@@ -657,6 +658,7 @@ def what_only_seemed_to_fit_is_remembered(t):
     accept_only(s.nodes["member1"], 1)
     for nodes in s.nodes.values():
         nodes.start()
+    s.see(8, 8)
     s.create()
     s.prefer(8, strategy="FreeResources")
     s.wait(1, 7)
@@ -669,13 +671,13 @@ def what_only_seemed_to_fit_is_remembered(t):
     stays(lambda: expect((s.shares(), limit_of(t, s, "member1")), (
         {"member1": 1, "member2": 7}, {"replicas": 1, "tries": 1, "until": until}), "shares and limit"), 2)
 
-    def is_over(obj):
+    def is_over():
+        obj = t.host.get(RSP, s.namespace, "web")
         for cluster in obj["status"]["clusters"]:
             if cluster.get("limit"):
                 cluster["limit"]["until"] = time_text(60)
-    obj = t.host.get(RSP, s.namespace, "web")
-    is_over(obj)
-    t.host.replace(RSP, s.namespace, obj, "status")
+        t.host.replace(RSP, s.namespace, obj, "status")
+    eventually(is_over)
     s.prefer(10, strategy="FreeResources")
     eventually(lambda: expect({key: limit_of(t, s, "member1").get(key) for key in ("replicas", "tries")}, {"replicas": 1, "tries": 2},
                               "limit of member1 after another try"))
@@ -777,4 +779,4 @@ def resources_end_with_the_last_preference_that_needs_them(t):
         set_preference(t, plane.namespace, "web", {"targetKind": "FederatedDeployment", "totalReplicas": 3, "strategy": "FreeResources"})
         eventually(lambda: resources_of(plane) or expect(None, {}, "status.resources"), 90)
         t.host.delete(RSP, plane.namespace, "web")
-        eventually(lambda: expect(resources_of(plane), None, "status.resources without a preference"), 20)
+        eventually(lambda: expect(resources_of(plane), None, "status.resources without a preference"))
