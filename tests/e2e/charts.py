@@ -81,6 +81,27 @@ def account_kubeconfig(env, namespace, account, name):
     return path
 
 
+def wait_for_rights(kubeconfig, objects, account):
+    """Until the API server has heard of the roles that `objects` bind to the account: until then it refuses what they allow."""
+    api = k.load(kubeconfig)["host"]
+    roles = {(o["kind"], o["metadata"]["name"]): o.get("rules") or [] for o in objects if o["kind"] in ("Role", "ClusterRole")}
+    for binding in objects:
+        if binding["kind"].endswith("RoleBinding") and any(s["name"] == account for s in binding.get("subjects") or []):
+            rules = roles.get((binding["roleRef"]["kind"], binding["roleRef"]["name"]), [])
+            # All rules of a role become known at once.
+            for rule in [r for r in rules if r.get("resources")][:1]:
+                eventually(lambda r=rule, b=binding: _may(api, r, b["metadata"].get("namespace", "")))
+
+
+def _may(api, rule, namespace):
+    resource, _, subresource = rule["resources"][0].partition("/")
+    asked = {"namespace": namespace, "verb": rule["verbs"][0], "group": rule["apiGroups"][0], "resource": resource,
+             "subresource": subresource, "name": (rule.get("resourceNames") or [""])[0]}
+    answer = api.call("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", {
+        "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": {"resourceAttributes": asked}})
+    assert answer["status"]["allowed"], f"it may not yet: {asked}"
+
+
 def secret_text(env, namespace, name, key):
     data = env.host.get(k.SECRETS, namespace, name).get("data") or {}
     return base64.b64decode(data.get(key, "")).decode()

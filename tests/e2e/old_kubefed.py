@@ -12,7 +12,6 @@ import time
 import urllib.request
 
 import charts
-import faults
 from harness import SYSTEM, ControlPlane, Env, eventually, expect, k, settle, show
 
 GOLDEN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "upgrade")
@@ -138,10 +137,17 @@ class OldKubeFed:
         t._planes.append(self.plane)
         t.cleanup(lambda: self.plane.controller and self.plane.controller.close())
         self.definitions = {**own_definitions(), **federated_definitions()}
-        self.metrics_port = None
         self._define()
         self._join()
         self._fill()
+        self.come_to_rest()
+
+    def come_to_rest(self):
+        """Until Kubernetes has done what follows from new objects: tokens of accounts, aggregated roles, states of definitions."""
+        def have_tokens():
+            for account in self.host.list(k.SERVICEACCOUNTS, SYSTEM):
+                self.host.get(k.SECRETS, SYSTEM, account["secrets"][0]["name"])
+        eventually(have_tokens)
         settle(self.clusters.values(), 1.5)
 
     def _define(self):
@@ -227,6 +233,7 @@ class OldKubeFed:
     def old_rights(self):
         """The path of a kubeconfig with the rights of KubeFed's chart, and no others."""
         self.put("rights-cluster.yaml", self.host, namespace=SYSTEM)
+        self.come_to_rest()
         return self.account()
 
     def account(self):
@@ -235,20 +242,20 @@ class OldKubeFed:
     # -- ours
 
     def start(self, kubeconfig):
-        self.metrics_port = faults.free_port()
-        return self.plane.start(("--kubeconfig", kubeconfig, "--metrics-addr", f"127.0.0.1:{self.metrics_port}", "--v", "2"))
+        return self.plane.start(("--kubeconfig", kubeconfig, "--v", "2"))
 
     def federated(self):
         """{(federated type, namespace, name): object}"""
         return {(fed, o["metadata"].get("namespace"), o["metadata"]["name"]): o for fed in TYPES.values() for o in self.host.list(fed)}
 
     def metrics(self):
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=20) as answer:
+        port = self.plane.controller.log().split("Serving metrics on port ")[1].split()[0]
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=20) as answer:
             return answer.read().decode()
 
     def wait_for_first_look(self):
         """Until it leads and has looked at every object at least once."""
-        self.plane.controller.wait_log("promoted as leader", 40)
+        self.plane.controller.wait_log("promoted as leader")
         wanted = {}
         for fed, _, _ in self.federated():
             wanted[fed] = wanted.get(fed, 0) + 1
@@ -262,7 +269,7 @@ class OldKubeFed:
             for fed, n in wanted.items():
                 kind = next(o["kind"] for key, o in self.federated().items() if key[0] == fed)
                 expect(count[kind, "all"], n, f"{kind}s known")
-        eventually(looked, 40)
+        eventually(looked)
 
     def snapshot(self):
         """{text: resourceVersion} of everything that nobody had a reason to write."""

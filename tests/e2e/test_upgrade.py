@@ -45,9 +45,7 @@ def take_over(old, kubeconfig, transitions, made=()):
 
 def propagate(old, fed, namespace, name, change):
     """A change of a federated object, and its way into both clusters."""
-    obj = old.host.get(fed, namespace, name)
-    change(obj)
-    generation = old.host.replace(fed, namespace, obj)["metadata"]["generation"]
+    generation = old.t.edit(fed, namespace, name, change, old.host)["metadata"]["generation"]
 
     def propagated():
         now = old.host.get(fed, namespace, name)
@@ -61,9 +59,9 @@ def a_change_costs_what_it_must(old):
     before = old.snapshot()
     propagate(old, FCM, "shop", "greet", lambda o: o["spec"]["template"]["data"].update(more="x"))
     settle(old.clusters.values(), 1, ignore=OURS)
-    expect(differences(before, old.snapshot()), {
+    eventually(lambda: expect(differences(before, old.snapshot()), {
         f"cluster1 {FCM} shop/greet", f"cluster1 {k.PV} shop/configmap-greet", f"cluster1 {k.CONFIGMAPS} shop/greet",
-        f"cluster2 {k.CONFIGMAPS} shop/greet"}, "objects that a change of one ConfigMap wrote")
+        f"cluster2 {k.CONFIGMAPS} shop/greet"}, "objects that a change of one ConfigMap wrote"))
     live = old.clusters["cluster2"].get(k.CONFIGMAPS, "shop", "greet")
     expect((live["data"], live["metadata"]["annotations"]), ({"lang": "pl", "more": "x"}, {"note": "edge"}), "greet in cluster2")
 
@@ -118,7 +116,7 @@ def deletions_clean_up(old):
         expect(api.find(k.CONFIGMAPS, "shop", "leaving"), None, f"leaving in {cluster}")
         eventually(lambda a=api: expect(a.get(k.CONFIGMAPS, "shop", "orphaned")["metadata"].get("labels"), None, "labels of orphaned"))
     for name in ("leaving", "orphaned"):
-        eventually(lambda n=name: expect(old.host.find(k.PV, "shop", f"configmap-{n}"), None, f"the version of {n}"), 60)
+        eventually(lambda n=name: expect(old.host.find(k.PV, "shop", f"configmap-{n}"), None, f"the version of {n}"), 120)
 
 
 def metadata_of(old):
@@ -191,6 +189,7 @@ def upgrade_definitions_and_rights(old):
     eventually(lambda: old.host.get(RSP, "shop", "web", "status"))
     rights = [o for o in charts.render(SYSTEM) if o["kind"] in RIGHTS]
     old.env.kubectl("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": rights}))
+    old.come_to_rest()
 
 
 @test(smoke=True)
@@ -228,9 +227,11 @@ def it_takes_over_what_kubefed_left_and_gives_it_back(t):
 def the_old_rights_of_one_namespace_are_enough(t):
     """KubeFed's Role: it sees no namespaces and no cluster-scoped versions, and may not change Secrets, so that a token is not renewed."""
     plane, gadgets, _ = t.private(start=False)
-    for obj in read_yaml(os.path.join(GOLDEN, "rights-namespaced.yaml"), lambda text: text.replace("${namespace}", plane.namespace)):
+    rights = read_yaml(os.path.join(GOLDEN, "rights-namespaced.yaml"), lambda text: text.replace("${namespace}", plane.namespace))
+    for obj in rights:
         create(t.host, obj)
     kubeconfig = charts.account_kubeconfig(t.env, plane.namespace, "kubefed-controller", plane.namespace)
+    charts.wait_for_rights(kubeconfig, rights, "kubefed-controller")
     token = aged(t, "member1", requested(t, "member1", t.unique("upgrade")), 3000, 600)
     t.host.patch(k.SECRETS, plane.namespace, "member1-secret", {"data": {"token": base64.b64encode(token.encode()).decode()}})
     controller = plane.start(("--kubeconfig", kubeconfig))
@@ -243,7 +244,7 @@ def the_old_rights_of_one_namespace_are_enough(t):
     t.gone(t.host, gadgets.fed, plane.namespace, "one")
     for member in ("member1", "member2"):
         expect(gadgets.in_member(member, "one"), None, f"object in {member}")
-    eventually(lambda: expect(len(plane.events("member1", reason="TokenRenewalFailed")), 1, "told that the token could not be stored"), 75)
+    eventually(lambda: expect(len(plane.events("member1", reason="TokenRenewalFailed")), 1, "told that the token could not be stored"))
     refused = [line for line in controller.log().splitlines() if "forbidden" in line and "token" not in line]
     expect(refused, [], "what was refused beside the token")
     assert "clusterpropagatedversions" not in controller.log(), "it looks for cluster-scoped versions"
