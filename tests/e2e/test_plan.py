@@ -35,11 +35,23 @@ def everything(t, namespace):
             for o in api.list(r, namespace)}
 
 
+def come_to_rest(t, namespace):
+    """Until the control plane has told how far the namespace is, and Kubernetes has put into it what it puts into every new one."""
+    t.propagated(FNS, namespace, namespace)
+    for api in (t.host, *t.members.values()):
+        def filled(api=api):
+            account = api.get(k.SERVICEACCOUNTS, namespace, "default")
+            api.get(k.SECRETS, namespace, account["secrets"][0]["name"])
+            api.get(k.CONFIGMAPS, namespace, "kube-root-ca.crt")
+        eventually(filled)
+
+
 @test(smoke=True)
 def a_file_is_planned_as_a_diff_per_cluster(t):
     plane, namespace = t.main(), t.namespace()
     t.configmap(namespace, "greet", data={"lang": "en", "tea": "3"})
     t.propagated(FCM, namespace, "greet")
+    come_to_rest(t, namespace)
     before = everything(t, namespace)
     file = documents(t, federated(namespace, "greet", {"lang": "de", "tea": "3"}, ("member1",)),
                      federated(namespace, "fresh", {"a": "b"}, overrides=[
@@ -65,6 +77,7 @@ def every_action_is_planned_and_nothing_is_written(t):
         t.propagated(FCM, namespace, name)
     t.member1.create(k.CONFIGMAPS, namespace, {"metadata": {"name": "stranger"}, "data": {"x": "y"}})
     t.member1.create(k.CONFIGMAPS, namespace, {"metadata": {"name": "theirs", "labels": {MANAGED: "false"}}})
+    come_to_rest(t, namespace)
     before = everything(t, namespace)
     result = planned(plane, "-f", documents(
         t, federated(namespace, "same", {"lang": "en"}), federated(namespace, "stranger", {"x": "z"}, ("member1",)),
@@ -76,6 +89,7 @@ def every_action_is_planned_and_nothing_is_written(t):
                     "theirs": {"member1": "problem"}, "broken": {"member1": "create", "member2": "problem"},
                     "invalid": {"member1": "problem"}, "empty": {}}, "plan")
     expect(planned(plane, "cm", "gone", "-n", namespace, "--delete"), {"gone": {"member1": "delete", "member2": "delete"}}, "delete")
+    expect(everything(t, namespace), before, "resource versions everywhere")
     plane.ctl("orphaning-deletion", "enable", "fcm", "orphan", "-n", namespace)
     before = everything(t, namespace)
     expect(planned(plane, "cm", "orphan", "-n", namespace, "--delete"), {"orphan": {"member1": "release", "member2": "release"}},
