@@ -89,8 +89,10 @@ class ForwardProxy:
             address = self.hosts.get(target[0], target[0]), target[1]
             tunnel = Tunnel(self, client, socket.create_connection(address))
             self.tunnels.add(tunnel)
-            tunnel.run()
-            self.tunnels.discard(tunnel)
+            try:
+                tunnel.run()
+            finally:
+                self.tunnels.discard(tunnel)
         except (OSError, ValueError, IndexError):
             client.close()
 

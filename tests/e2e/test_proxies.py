@@ -89,7 +89,10 @@ def works_in_full(t, scheme):
     t.gone(t.host, gadgets.fed, plane.namespace, "large")
     expect(gadgets.in_member("member2", "large"), None, "what is deleted")
     expect(proxy.refused, 0, "refused by the proxy")
-    assert len(proxy.tunnels) <= 2, f"{len(proxy.tunnels)} tunnels for one member (P-18)"
+
+    def are_few():
+        assert len(proxy.tunnels) <= 2, f"{len(proxy.tunnels)} tunnels for one member (P-18)"
+    eventually(are_few)     # one that was closed is there until the proxy notices
 
 
 @test(smoke=True)
@@ -136,7 +139,7 @@ def what_an_https_proxy_passes_on_at_once_is_read_at_once(t):
         t.member2.patch(gadgets.target, plane.namespace, "chatty", {"status": {"n": number}}, subresource="status")
     t.member2.patch(gadgets.target, plane.namespace, "thing", {"data": {"lang": "drifted"}})
     proxy.held = False
-    eventually(lambda: expect(gadgets.in_member("member2", "thing")["data"], {"lang": "en"}, "data"), timeout=10)
+    eventually(lambda: expect(gadgets.in_member("member2", "thing")["data"], {"lang": "en"}, "data"), timeout=30)
 
 
 @test()
@@ -231,7 +234,7 @@ def tunnels_that_are_cut_are_made_anew(t):
             if number % 5 == 0:
                 proxy.cut()
         for number in range(20):
-            gadgets.propagated(f"thing-{number}", timeout=60)
+            gadgets.propagated(f"thing-{number}")
         expect(gadgets.in_member("member2", "first")["metadata"]["uid"], uid, "uid of what was there before")
         plane.controller.stop()
 
@@ -245,13 +248,13 @@ def a_proxy_that_freezes_costs_its_member_only(t):
         gadgets.propagated("before")
         proxy.frozen = True
         gadgets.create("during")
-        eventually(lambda: expect(gadgets.in_member("member1", "during")["data"], {"lang": "en"}, "data"), timeout=10)
+        eventually(lambda: expect(gadgets.in_member("member1", "during")["data"], {"lang": "en"}, "data"), timeout=30)
         offline_message(plane, "member2")
-        eventually(lambda: expect(gadgets.clusters("during")["member2"], "ClusterNotReady", "status of member2"), timeout=75)
+        eventually(lambda: expect(gadgets.clusters("during")["member2"], "ClusterNotReady", "status of member2"))
         proxy.frozen = False
-        plane.wait_ready("member2", timeout=60)
-        gadgets.propagated("during", timeout=75)
-        gadgets.propagated("before", timeout=75)
+        plane.wait_ready("member2")
+        gadgets.propagated("during")
+        gadgets.propagated("before")
         plane.controller.stop()
 
 
@@ -274,7 +277,7 @@ def every_fault_of_a_proxy_is_told_and_heals(t):
     expect_unspoken(t, plane, PASSWORD)
     for proxy in proxies.values():
         proxy.broken = None
-    plane.wait_ready(*proxies, timeout=75)
+    plane.wait_ready(*proxies)
 
 
 @test()
@@ -317,7 +320,7 @@ def a_password_in_a_url_that_cannot_be_used_is_not_shown(t):
         for number, url in enumerate(urls):
             kinds = [c["type"] for c in plane.cluster(f"c{number}").get("status", {}).get("conditions") or []]
             assert kinds in (["ConfigMalformed"], ["Offline"]), f"{url}: {kinds}"
-    eventually(judged, 60)
+    eventually(judged)
     eventually(lambda: [plane.events(f"c{n}")[0] for n in range(len(urls))])
     expect_unspoken(t, plane, word, "user:")
 
@@ -370,4 +373,4 @@ def a_proxy_that_refuses_for_a_while(t):
     gadgets.create("during")
     eventually(lambda: expect(gadgets.clusters("during"), {"member1": "", "member2": "ClusterNotReady"}, "clusters"))
     proxy.broken = None
-    gadgets.propagated("during", timeout=45)
+    gadgets.propagated("during")
