@@ -380,7 +380,7 @@ class Chooser:
 
     def flap(self):
         member, how = self.rng.choice(MEMBERS), self.rng.choice(("hang", "refuse", "slow"))
-        seconds = round(self.rng.uniform(1, 8), 1)
+        seconds = round(self.rng.uniform(1, 12), 1)
         return Step(f"flap {member}: {how} for {seconds} s", lambda driver: driver.flap(member, how, seconds),
                     {("flap", member)})
 

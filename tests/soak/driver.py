@@ -11,15 +11,21 @@ from waiting import eventually, expect, k
 
 SYSTEM = "kube-federation-system"
 FINALIZER = "soak.example.com/keep"
-CONFIG = {"clusterHealthCheck": {"period": "1s", "timeout": "1s", "failureThreshold": 2},
+# On a busy machine an answer may take seconds. Who did not get it would be right to give up a member, or to lead no longer, but silence
+# ends with that.
+CONFIG = {"clusterHealthCheck": {"period": "1s", "timeout": "3s", "failureThreshold": 2},
           "controllerDuration": {"availableDelay": "1s", "unavailableDelay": "1s"},
-          "leaderElect": {"leaseDuration": "12s", "renewDeadline": "10s", "retryPeriod": "1s"}}
+          "leaderElect": {"leaseDuration": "18s", "renewDeadline": "15s", "retryPeriod": "1s"}}
 GONE_TOLERATED = (403, 404, 409)
 
 
 class SlowProxy(faults.Proxy):
-    """A proxy that can also delay what it forwards."""
+    """A proxy that can also delay what it forwards. A timer may mend it while a step breaks it, or all are mended."""
     delay = 0
+
+    def __init__(self, host, port):
+        self._changing = threading.Lock()
+        super().__init__(host, port)
 
     def _pump(self, source, sink):
         outer = self
@@ -41,9 +47,14 @@ class SlowProxy(faults.Proxy):
                 return sink is other or self is other
         super()._pump(source, Slow())
 
+    def refuse(self):
+        with self._changing:
+            super().refuse()
+
     def mend(self):
-        self.delay = 0
-        self.pass_on()
+        with self._changing:
+            self.delay = 0
+            self.pass_on()
 
 
 def gadget_definition():
@@ -136,7 +147,7 @@ class Driver:
         """After the faults: what could not be created yet."""
         for key in sorted(self.deferred):
             if key in objects:
-                eventually(lambda k_=key: self._put_or_complain(k_, objects[k_]), 60, 0.2)
+                eventually(lambda k_=key: self._put_or_complain(k_, objects[k_]), 120, 0.2)
         self.deferred.clear()
 
     def _put_or_complain(self, key, fed):
@@ -275,7 +286,7 @@ class Driver:
 
     def _restore_definition(self, member):
         api, name = self.members[member], f"gadgets.{shapes.GADGET_GROUP}"
-        eventually(lambda: expect(api.find(k.CRDS, None, name), None, f"definition of gadgets in {member}"), 60)
+        eventually(lambda: expect(api.find(k.CRDS, None, name), None, f"definition of gadgets in {member}"), 120)
         api.create(k.CRDS, None, gadget_definition())
         eventually(lambda: api.list(GADGETS))
 
@@ -295,7 +306,7 @@ class Driver:
         for member in sorted(world.lacking):
             self._restore_definition(member)
         world.lacking.clear()
-        self.plane.controller.wait_log("Starting cluster controller", 40)
+        self.plane.controller.wait_log("Starting cluster controller", 90)
         self.finish_deferred(world.objects)
 
     def close(self):

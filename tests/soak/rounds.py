@@ -98,8 +98,7 @@ class Rounds:
             raise Failed(f"the faults could not be ended: {describe_error(e)}") from e
         began = time.monotonic()
         while True:
-            found = self.driver.observe()
-            wrong = self.differences(*found)
+            found, wrong = self._look()
             if not wrong:
                 break
             if time.monotonic() - began > timeout * slowness():
@@ -112,6 +111,15 @@ class Rounds:
         self.found = found
         self._stable(found[0])
         return time.monotonic() - began
+
+    def _look(self):
+        """What is there, and what of it is wrong. An API server that does not answer just now is asked again."""
+        found = ({}, {}, {})
+        try:
+            found = self.driver.observe()
+            return found, self.differences(*found)
+        except (k.ApiError, k.Unreachable) as e:
+            return found, [(None, describe_error(e))]
 
     def differences(self, slots, feds, versions):
         """[(key, text)] of what is not as it must be."""
