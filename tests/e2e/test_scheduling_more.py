@@ -744,7 +744,7 @@ def collecting(t, *arguments):
     quiet_main(t)
     for obj in t.host.list(RSP):
         t.host.delete(RSP, obj["metadata"]["namespace"], obj["metadata"]["name"], missing_ok=True)
-    plane = t.plane("rooms", "Cluster", config={"clusterHealthCheck": {"period": "1s", "timeout": "1s"}})
+    plane = t.plane("rooms", "Cluster", config={"clusterHealthCheck": FAST["clusterHealthCheck"]})
     plane.add_member("member1")
     Nodes(t, "member1", plane.namespace).add("a", cpu="4", memory="8Gi", **{f"{plane.namespace}.example.com/gpu": "4"})
     plane.start(arguments=("-v", "2", *arguments))
