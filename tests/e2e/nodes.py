@@ -1,7 +1,8 @@
 """A stand-in for scheduler and kubelets of one namespace in a member: nodes, pods that are bound by their requests and run at once.
 
 Every node has a taint that only pods of this namespace tolerate (tolerations()), so that tests running at the same time do not share
-their nodes. What fits nowhere gets the condition PodScheduled=False, Unschedulable, since `unschedulable_for` seconds.
+their nodes. What fits nowhere gets the condition PodScheduled=False, Unschedulable, since `unschedulable_for` seconds; a number
+below 0 gives it that much more time.
 """
 import datetime
 import threading

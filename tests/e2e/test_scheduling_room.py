@@ -70,7 +70,7 @@ def pods_without_room_are_replaced_elsewhere(t):
 
 @test()
 def pods_that_wait_are_given_their_minute(t):
-    s = Scene(t, (2, 16), unschedulable_for=0)
+    s = Scene(t, (2, 16), unschedulable_for=-120)     # it may take a minute until the others run
     s.create()
     s.prefer(8)
     s.wait(4, 4)

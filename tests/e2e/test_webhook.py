@@ -358,29 +358,45 @@ REVIEW = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "reque
 def no_request_is_lost_when_it_ends(t):
     """After SIGTERM it is not ready, serves on, tells every connection that it ends, finishes what has begun, and ends with 0."""
     with own_certificate(t) as folder:
-        webhook = Webhook(t, [f"--cert-dir={folder}"]).ready()
-        callers = [Caller(webhook.port, keep) for keep in (True, True, False, False)]
-        body = json.dumps(REVIEW).encode()
-        with socket.create_connection(("127.0.0.1", webhook.port)) as raw, callers[0].context.wrap_socket(raw) as half:
-            half.sendall(b"POST /validate-kubefedcluster HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n"
-                         b"Content-Length: %d\r\n\r\n" % len(body))
-            assert b"100 Continue" in half.recv(200)
-            for caller in callers:
-                caller.start()
-            eventually(lambda: [expect(c.answers > 10, True, "answered") for c in callers])
-            webhook.process.send_signal(signal.SIGTERM)
-            eventually(lambda: expect("Received SIGTERM, shutting down" in webhook.log(), True, "it is told to end"))
-            status, text = webhook.get("/readyz/")
-            expect(status, 500, "status of readyz")
-            assert "[-]shutdown failed" in text, text
-            half.sendall(body)
-            answer = half.recv(4000)
-            assert answer.startswith(b"HTTP/1.1 200 ") and b"connection: close" in answer, answer
+        for _ in range(5):
+            if ends_well(Webhook(t, [f"--cert-dir={folder}"]).ready()):
+                return
+    raise AssertionError("this machine is too slow to ask anything while it serves on")
+
+
+def ends_well(webhook):
+    """False: it could not be asked in the three seconds in which it serves on, or the two more for what has begun."""
+    callers = [Caller(webhook.port, keep) for keep in (True, True, False, False)]
+    body = json.dumps(REVIEW).encode()
+    with socket.create_connection(("127.0.0.1", webhook.port)) as raw, callers[0].context.wrap_socket(raw) as half:
+        half.sendall(b"POST /validate-kubefedcluster HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n"
+                     b"Content-Length: %d\r\n\r\n" % len(body))
+        assert b"100 Continue" in half.recv(200)
         for caller in callers:
-            caller.join(60)
-            expect(caller.lost, [], "lost requests")
-        assert any(c.told for c in callers), "nobody was told"
-        expect(webhook.process.wait(20 * slowness()), 0, "exit status")
+            caller.start()
+        eventually(lambda: [expect(c.answers > 10, True, "answered") for c in callers])
+        began = time.monotonic()
+        webhook.process.send_signal(signal.SIGTERM)
+        eventually(lambda: expect("Received SIGTERM, shutting down" in webhook.log(), True, "it is told to end"))
+        try:
+            status, text = webhook.get("/readyz/")
+        except AssertionError:
+            if time.monotonic() - began < 2.5:
+                raise
+            return False
+        expect(status, 500, "status of readyz")
+        assert "[-]shutdown failed" in text, text
+        if time.monotonic() - began > 4:
+            return False
+        half.sendall(body)
+        answer = half.recv(4000)
+        assert answer.startswith(b"HTTP/1.1 200 ") and b"connection: close" in answer, answer
+    for caller in callers:
+        caller.join(60)
+        expect(caller.lost, [], "lost requests")
+    assert any(c.told for c in callers), "nobody was told"
+    expect(webhook.process.wait(20 * slowness()), 0, "exit status")
+    return True
 
 
 @test()
