@@ -4,13 +4,28 @@ import json
 import socket
 import threading
 
+_KEPT = []
+
+
+def free_port():
+    """A port of loopback for a server that is about to listen, or for an address at which nobody is.
+
+    Until the end of the run nobody else gets it by asking for any port, or for an outgoing connection. Who connects is
+    refused, unless a server listens there; it has to set SO_REUSEADDR, as most do.
+    """
+    keeper = socket.socket()
+    keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    keeper.bind(("127.0.0.1", 0))
+    _KEPT.append(keeper)
+    return keeper.getsockname()[1]
+
 
 class Proxy:
     """Forwards TCP connections to host:port from a port of its own. TLS passes through untouched.
 
     pass_on()  forward (the start)
     hang()     accept and keep connections, but move no byte in either direction
-    refuse()   cut all connections and close the port
+    refuse()   cut all connections and close the port, which stays ours
     """
 
     def __init__(self, host, port):
@@ -21,14 +36,14 @@ class Proxy:
         self._lock = threading.Lock()
         self._sockets = set()
         self._listener = None
-        self._listen(0)
-        self.port = self._listener.getsockname()[1]
         self.connections = 0
+        self.port = free_port()
+        self._listen()
 
-    def _listen(self, port):
+    def _listen(self):
         listener = socket.socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", port))
+        listener.bind(("127.0.0.1", self.port))
         listener.listen(64)
         self._listener = listener
         threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
@@ -40,9 +55,9 @@ class Proxy:
             except OSError:
                 return
             self.connections += 1
-            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+            threading.Thread(target=self._serve, args=(client, listener), daemon=True).start()
 
-    def _serve(self, client):
+    def _serve(self, client, listener):
         self._moving.wait()
         try:
             server = socket.create_connection(self._target, timeout=10)
@@ -51,7 +66,12 @@ class Proxy:
             client.close()
             return
         with self._lock:
-            self._sockets |= {client, server}
+            cut = self._listener is not listener    # refuse() came meanwhile, and did not find this one
+            self._sockets |= set() if cut else {client, server}
+        if cut:
+            client.close()
+            server.close()
+            return
         threading.Thread(target=self._pump, args=(client, server), daemon=True).start()
         self._pump(server, client)
 
@@ -82,11 +102,13 @@ class Proxy:
 
     def pass_on(self):
         if self._listener is None:
-            self._listen(self.port)
+            self._listen()
         self._moving.set()
 
     def refuse(self):
-        listener, self._listener = self._listener, None
+        with self._lock:
+            listener, self._listener = self._listener, None
+            sockets = list(self._sockets)
         if listener:
             # close() alone leaves a thread in accept() that still takes one more connection.
             try:
@@ -94,8 +116,6 @@ class Proxy:
             except OSError:
                 pass
             listener.close()
-        with self._lock:
-            sockets = list(self._sockets)
         for s in sockets:
             try:
                 s.shutdown(socket.SHUT_RDWR)
@@ -108,10 +128,15 @@ class Proxy:
 
 
 class PretendedMember:
-    """A plain HTTP server that answers /healthz and /version as it is told, and 404 to everything else."""
+    """A plain HTTP server that answers /healthz and /version as it is told, and 404 to everything else.
+
+    failures: that many of the next /healthz are answered with 500, whatever else is told
+    """
 
     def __init__(self):
         self.status, self.body, self.version = 200, b"ok", "v1.99.0"
+        self.failures = 0
+        self._lock = threading.Lock()
         self.requests = []
         pretended = self
 
@@ -122,7 +147,7 @@ class PretendedMember:
                 pretended.requests.append(self.path)
                 path = self.path.split("?")[0]
                 if path == "/healthz":
-                    self.answer(pretended.status, pretended.body, "text/plain")
+                    self.answer(pretended._take_status(), pretended.body, "text/plain")
                 elif path == "/version":
                     self.answer(200, json.dumps({"major": "1", "minor": "99", "gitVersion": pretended.version,
                                                  "platform": "linux/amd64"}).encode(), "application/json")
@@ -150,6 +175,13 @@ class PretendedMember:
         self.port = self._server.server_address[1]
         self.endpoint = f"http://127.0.0.1:{self.port}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def _take_status(self):
+        with self._lock:
+            if self.failures == 0:
+                return self.status
+            self.failures -= 1
+            return 500
 
     def close(self):
         self._server.shutdown()
@@ -193,13 +225,6 @@ class Flood:
     def close(self):
         self._stop = True
         self._listener.close()
-
-
-def free_port():
-    """A port that nothing listens on right now."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 __all__ = ["Proxy", "PretendedMember", "Flood", "free_port"]
