@@ -46,6 +46,24 @@ def test(alone=False, smoke=False):
 
 # ---- the lab
 
+class Secrets:
+    """Texts that must appear in no log. Other tests add theirs at any time, so that each loop goes over a copy."""
+
+    def __init__(self):
+        self._texts, self._lock = set(), threading.Lock()
+
+    def add(self, text):
+        self.update([text])
+
+    def update(self, texts):
+        with self._lock:
+            self._texts.update(texts)
+
+    def __iter__(self):
+        with self._lock:
+            return iter(list(self._texts))
+
+
 class Env:
     """One run: a private folder, one lab, the main control plane, and what the programs are."""
 
@@ -55,7 +73,7 @@ class Env:
         self.logs = os.path.join(folder, "logs")
         os.makedirs(self.logs, exist_ok=True)
         self.apis = {}
-        self.secrets = set()        # texts that must appear in no log
+        self.secrets = Secrets()
         self._lock = threading.RLock()
         self._main = None
         self._main_error = None
@@ -181,6 +199,18 @@ def make_admin(api, account):
                 raise
 
 
+def wait_allowed(api, account, allowed, namespace=None, **request):
+    """Waits until the API server has noticed what a ServiceAccount of namespace default may do now, or no longer."""
+    review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": {
+        "user": f"system:serviceaccount:default:{account}", "groups": ["system:serviceaccounts", "system:authenticated"],
+        "resourceAttributes": {**request, **({"namespace": namespace} if namespace else {})}}}
+
+    def noticed():
+        answer = api.call("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", review)
+        expect(answer["status"]["allowed"], allowed, f"{account} may {request}")
+    eventually(noticed)
+
+
 def token_for(api, account):
     answer = api.call("POST", k.path_of(k.SERVICEACCOUNTS, "default", account, "token"),
                       {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
@@ -258,8 +288,9 @@ class Case:
         gadgets is a Gadgets: the type's resources and helpers; proxies maps the members in `proxied` to a faults.Proxy.
         """
         import faults
-        plane = self.plane("private", "Namespaced", merged({"clusterHealthCheck": {"period": "1s", "timeout": "1s"}},
-                                                           config))
+        # A member that is to hang is noticed soon; no other is to count as lost because its machine is busy.
+        check = {"period": "1s", "timeout": "1s" if proxied else "10s"}
+        plane = self.plane("private", "Namespaced", merged({"clusterHealthCheck": check}, config))
         gadgets = Gadgets(self, plane, members, missing_in)
         proxies = {}
         for member in members:
