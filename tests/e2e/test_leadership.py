@@ -37,7 +37,8 @@ class Other(contextlib.AbstractContextManager):
 
     def _write(self, create=False, holder=GO):
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        text = json.dumps({"holderIdentity": holder, "leaseDurationSeconds": 15, "acquireTime": now, "renewTime": now,
+        # Longer than an API server of a busy machine takes for an answer.
+        text = json.dumps({"holderIdentity": holder, "leaseDurationSeconds": 30, "acquireTime": now, "renewTime": now,
                            "leaderTransitions": 3})
         if create:
             self.t.host.create(k.CONFIGMAPS, self.plane.namespace, {"metadata": {"name": LOCK, "annotations": {LEADER: text}}})
@@ -46,7 +47,8 @@ class Other(contextlib.AbstractContextManager):
 
     def _renew(self):
         while not self._end.wait(1):
-            self._write()
+            with contextlib.suppress(k.ApiError, k.Unreachable):    # like any leader, it tries again
+                self._write()
 
     def __exit__(self, *_):
         self._end.set()
@@ -65,7 +67,7 @@ def start(t, plane, *arguments, wait=False):
 
 def metrics(controller):
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{controller.metrics_port}/metrics", timeout=20) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{controller.metrics_port}/metrics", timeout=60) as answer:
             return answer.read().decode()
     except OSError as e:
         raise AssertionError(f"no metrics: {e}") from e
@@ -109,7 +111,7 @@ def a_standby_keeps_caches_and_writes_nothing(t):
         expect(thing.get("finalizers"), None, "finalizers")
         expect(record(t, plane)["holderIdentity"], GO, "holder of the lock")
         assert "promoted as leader" not in controller.log()
-    gadgets.propagated("thing", timeout=40)
+    gadgets.propagated("thing")
     expect(record(t, plane)["leaderTransitions"], 4, "leader transitions")
     expect(metric(controller, "kubefed_leader"), 1, "kubefed_leader")
 
@@ -168,7 +170,7 @@ def a_cold_standby_does_not_touch_the_members(t):
         controller = start(t, plane, "--warm-standby=false")
         controller.wait_log("attempting to acquire leader lease")
         stays(lambda: expect(metric(controller, 'kubefed_api_requests_sent_total{cluster="member1"}'), None, "requests"), 2)
-    controller.wait_log("Starting cluster controller", 40)
+    controller.wait_log("Starting cluster controller")
 
 
 # ---- settings that change
@@ -240,7 +242,7 @@ def a_file_of_settings_is_read_again(t):
     gadgets.create("one", ["member1"])
     stays(lambda: expect(t.member1.find(gadgets.target, plane.namespace, "one"), None, "object in member1"), 2)
     write("Enabled")
-    gadgets.propagated("one", ["member1"], timeout=40)
+    gadgets.propagated("one", ["member1"])
     # A pipe is not waited for: that would stop the whole process.
     os.unlink(path)
     os.mkfifo(path)
@@ -254,10 +256,11 @@ def a_file_of_settings_is_read_again(t):
 @test()
 def a_port_that_is_taken_is_tried_again(t):
     plane, _, _ = t.private(members=("member1",), start=False)
+    port = faults.free_port()
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("127.0.0.1", port))
         taken.listen()
-        port = taken.getsockname()[1]
         controller = Controller(plane, ["--metrics-addr", f"127.0.0.1:{port}"])
         controller.metrics_port = port
         controller.start()
@@ -279,7 +282,7 @@ def the_default_scope_is_for_a_new_configuration_only(t):
     t.host.delete(k.KFCONFIG, plane.namespace, "kubefed")
     third = Controller(plane)
     third.start(wait=False, environment={"DEFAULT_KUBEFED_SCOPE": "Everywhere"})
-    expect(third.process.wait(30 * slowness()), 255, "exit status")
+    expect(third.process.wait(90 * slowness()), 255, "exit status")
     third.ended_on_purpose = True
     assert 'DEFAULT_KUBEFED_SCOPE is "Everywhere": want Cluster or Namespaced' in third.log(), third.tail()
     expect(t.host.find(k.KFCONFIG, plane.namespace, "kubefed"), None, "KubeFedConfig")
@@ -330,20 +333,34 @@ def what_goes_on_inside_is_shown_to_the_machine_itself(t):
     is_refused()
 
 
-@test()
-def a_clean_end_gives_the_lock_back(t):
-    plane, _, _ = t.private(members=("member1",))
-    holder = record(t, plane)["holderIdentity"]
-    assert holder
-    plane.controller.stop()
+def was_given_back(t, plane, holder):
+    """The lock by the replica that ended, which events tell."""
     expect(record(t, plane)["holderIdentity"], "", "holder")
     lock = t.host.get(k.CONFIGMAPS, plane.namespace, LOCK)["metadata"]
 
     def told():
-        events = [e for e in t.host.list(k.EVENTS, plane.namespace) if e["reason"] == "LeaderElection"]
+        events = [e for e in t.host.list(k.EVENTS, plane.namespace)
+                  if e["reason"] == "LeaderElection" and e["message"].startswith(holder)]
         expect(sorted(e["message"] for e in events), [f"{holder} became leader", f"{holder} stopped leading"], "events")
         expect({e["involvedObject"]["uid"] for e in events}, {lock["uid"]}, "the object of the events")
-    eventually(told)
+    eventually(told, 30)
+
+
+@test()
+def a_clean_end_gives_the_lock_back(t):
+    """It waits 5 s for the answer about the lock and 1 s for that about the event, which a busy host may miss now and then."""
+    plane, _, _ = t.private(members=("member1",))
+    for attempts_left in (2, 1, 0):
+        holder = record(t, plane)["holderIdentity"]
+        assert holder
+        plane.controller.stop()
+        try:
+            was_given_back(t, plane, holder)
+            return
+        except AssertionError:
+            if not attempts_left:
+                raise
+        plane.start()
 
 
 @test()
@@ -355,7 +372,7 @@ def wrong_flags_are_named_with_what_they_take(t):
                             (["--logging-format=xml"], "want text or json"), (["--metrics-addr"], "flag needs an argument: --metrics-addr"),
                             (["--no-such-flag"], "unknown flag: --no-such-flag"), (["start"], 'unexpected argument "start"')):
         result = subprocess.run([os.path.join(t.env.bin, "controller-manager"), *arguments], stdin=subprocess.DEVNULL,
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=20 * slowness())
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60 * slowness())
         expect(result.returncode, 1, f"exit status of {arguments}")
         assert text in result.stderr, f"no {text!r} in {result.stderr!r}"
 
