@@ -6,6 +6,8 @@ import faults
 from harness import eventually, expect, k, other_authority, show, stays, test
 
 PERIOD = {"clusterHealthCheck": {"period": "500ms", "timeout": "1s"}}
+# Nobody hangs, and an answer that a busy machine makes late is no failure.
+PATIENT = {"clusterHealthCheck": {"period": "500ms", "timeout": "15s"}}
 
 
 def conditions(plane, name):
@@ -21,13 +23,18 @@ def wait_conditions(plane, name, expected, timeout=90):
     eventually(lambda: expect(conditions(plane, name), expected, f"conditions of {name}"), timeout)
 
 
-def wait_offline(plane, name):
+def wait_version(plane, name, version):
+    """It is asked for after the health, and again later when that fails."""
+    eventually(lambda: expect(plane.cluster(name)["status"].get("kubernetesVersion"), version, "kubernetesVersion"))
+
+
+def wait_offline(plane, name, word=""):
+    """Also until its message has the word."""
     def offline():
         found = conditions(plane, name)
         expect([c[:3] for c in found], [("Offline", "True", "ClusterNotReachable")], f"conditions of {name}")
-        assert found[0][3].startswith("cluster is not reachable: "), found
-        return found[0][3]
-    return eventually(offline)
+        assert found[0][3].startswith("cluster is not reachable: ") and word in found[0][3], found
+    eventually(offline)
 
 
 def pretended(t, plane, name="fake"):
@@ -43,9 +50,8 @@ def a_real_member_is_ready_with_its_version(t):
     plane.add_member("member1")
     plane.wait_ready("member1")
     wait_conditions(plane, "member1", READY)
+    wait_version(plane, "member1", t.member1.call("GET", "/version")["gitVersion"])
     status = plane.cluster("member1")["status"]
-    version = t.member1.call("GET", "/version")["gitVersion"]
-    expect(status["kubernetesVersion"], version, "kubernetesVersion")
     for key in ("lastProbeTime", "lastTransitionTime"):
         assert status["conditions"][0][key].endswith("Z"), status
     for key in ("zones", "region"):
@@ -54,7 +60,7 @@ def a_real_member_is_ready_with_its_version(t):
 
 @test()
 def probes_go_on_and_the_transition_time_stays(t):
-    plane = t.plane("health", "Cluster", PERIOD, start=True)
+    plane = t.plane("health", "Cluster", PATIENT, start=True)
     pretended(t, plane)
     wait_conditions(plane, "fake", READY)
     first = plane.cluster("fake")["status"]["conditions"][0]
@@ -68,10 +74,10 @@ def probes_go_on_and_the_transition_time_stays(t):
 
 @test()
 def the_answer_must_be_ok(t):
-    plane = t.plane("health", "Cluster", PERIOD, start=True)
+    plane = t.plane("health", "Cluster", PATIENT, start=True)
     member = pretended(t, plane)
     wait_conditions(plane, "fake", READY)
-    expect(plane.cluster("fake")["status"]["kubernetesVersion"], "v1.99.0", "kubernetesVersion")
+    wait_version(plane, "fake", "v1.99.0")
     member.body = b"not today"
     wait_conditions(plane, "fake", [("Ready", "False", "ClusterNotReady", "/healthz responded without ok"),
                                     ("Offline", "False", "ClusterReachable", "cluster is reachable")])
@@ -81,7 +87,7 @@ def the_answer_must_be_ok(t):
 
 @test(smoke=True)
 def a_member_goes_offline_and_comes_back(t):
-    plane = t.plane("health", "Cluster", PERIOD, start=True)
+    plane = t.plane("health", "Cluster", PATIENT, start=True)
     address = t.member1.server.split("//")[1].strip("/").rsplit(":", 1)
     proxy = faults.Proxy(address[0], int(address[1]))
     t.cleanup(proxy.close)
@@ -89,7 +95,8 @@ def a_member_goes_offline_and_comes_back(t):
     wait_conditions(plane, "member1", READY)
     proxy.refuse()
     wait_offline(plane, "member1")
-    eventually(lambda: plane.events("member1", reason="RetrievingClusterHealthFailed")[0]["type"] == "Warning")
+    event = eventually(lambda: plane.events("member1", reason="RetrievingClusterHealthFailed")[0])
+    expect(event["type"], "Warning", "type of the event")
     proxy.pass_on()
     wait_conditions(plane, "member1", READY)
 
@@ -118,26 +125,25 @@ def a_hanging_member_goes_offline_and_comes_back(t):
 @test()
 def one_failed_probe_changes_nothing(t):
     """failureThreshold 3 means three in a row."""
-    plane = t.plane("health", "Cluster", PERIOD, start=True)
+    plane = t.plane("health", "Cluster", PATIENT, start=True)
     member = pretended(t, plane)
     wait_conditions(plane, "fake", READY)
+    wait_version(plane, "fake", "v1.99.0")
     # Long in the ready state: this must not use up the patience.
     seen = len(member.requests)
     eventually(lambda: expect(len([r for r in member.requests[seen:] if r == "/healthz"]) >= 5, True, "five more probes"))
     for _ in range(3):
+        member.failures = 1
+        eventually(lambda: expect(member.failures, 0, "probes that are still to fail"))
         seen = len(member.requests)
-        member.status = 500
-        eventually(lambda: expect("/healthz" in member.requests[seen:], True, "a failed probe"), pause=0.01)
-        member.status = 200
         stays(lambda: expect(conditions(plane, "fake"), READY, "conditions"), 0.3)
         expect(plane.cluster("fake")["status"].get("kubernetesVersion"), "v1.99.0", "kubernetesVersion")
-        seen = len(member.requests)
         eventually(lambda: expect("/healthz" in member.requests[seen:], True, "a good probe"))
 
 
 @test()
 def http_errors_count_as_not_reachable(t):
-    plane = t.plane("health", "Cluster", PERIOD, start=True)
+    plane = t.plane("health", "Cluster", PATIENT, start=True)
     member = pretended(t, plane)
     wait_conditions(plane, "fake", READY)
     for status in (500, 403):
@@ -204,11 +210,10 @@ def nonsense_in_the_spec_is_malformed_and_hurts_no_other(t):
 
 @test(smoke=True)
 def a_wrong_ca_is_offline_and_named(t):
-    plane = t.plane("health", "Cluster", PERIOD, start=True)
+    plane = t.plane("health", "Cluster", PATIENT, start=True)
     server, _ = t.env.entry("member1")
     plane.add_cluster("member1", server, t.env.admin_token("member1"), other_authority(t.env.folder))
-    message = wait_offline(plane, "member1")
-    assert "certificate" in message, message
+    wait_offline(plane, "member1", "certificate")
     event = eventually(lambda: plane.events("member1", reason="RetrievingClusterHealthFailed")[0])
     assert event["message"].startswith("Failed to retrieve health of the cluster: "), event["message"]
     # Mending the CA is noticed at once.
@@ -227,14 +232,15 @@ def disabled_tls_validation_is_honoured(t):
 
 @test()
 def an_endpoint_change_is_followed_at_once(t):
-    plane = t.plane("health", "Cluster", start=True)     # a period of 10 s must not matter
+    # A period that is longer than anybody waits must not matter.
+    plane = t.plane("health", "Cluster", {"clusterHealthCheck": {"period": "10m", "timeout": "30s"}}, start=True)
     first, second = pretended(t, plane), faults.PretendedMember()
     t.cleanup(second.close)
     second.version = "v1.100.0"
     wait_conditions(plane, "fake", READY)
-    expect(plane.cluster("fake")["status"]["kubernetesVersion"], first.version, "version")
+    wait_version(plane, "fake", first.version)
     t.host.patch(k.KFC, plane.namespace, "fake", {"spec": {"apiEndpoint": second.endpoint}})
-    eventually(lambda: expect(plane.cluster("fake")["status"]["kubernetesVersion"], second.version, "version"), timeout=8)
+    wait_version(plane, "fake", second.version)
 
 
 @test()
