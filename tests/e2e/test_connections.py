@@ -2,7 +2,7 @@
 import base64
 import os
 
-from harness import eventually, expect, k, stays, test
+from harness import eventually, expect, k, stays, test, wait_allowed
 from proxies import ForwardProxy
 from webhooks import certificate
 
@@ -101,20 +101,23 @@ def members_that_serve_other_versions_of_a_type(t):
     name = f"{gadgets.plural}.{gadgets.group}"
     gadgets.create("before")
     gadgets.propagated("before")
-    definition = t.member2.get(k.CRDS, None, name)
-    other = dict(definition["spec"]["versions"][0], name="v2")
-    definition["spec"]["versions"] = [dict(definition["spec"]["versions"][0], served=False, storage=False), other]
-    t.member2.replace(k.CRDS, None, definition)
+
+    def serve_other(definition):
+        first = definition["spec"]["versions"][0]
+        definition["spec"]["versions"] = [dict(first, served=False, storage=False), dict(first, name="v2")]
+
+    def serve_both(definition):
+        definition["spec"]["versions"][0]["served"] = True
+    t.edit(k.CRDS, None, name, serve_other, t.member2)
     gadgets.create("during")
 
     def told():
         expect(gadgets.clusters("during"), {"member1": "", "member2": "CachedRetrievalFailed"}, "clusters")
         expect(gadgets.clusters("before"), {"member1": "", "member2": "CachedRetrievalFailed"}, "clusters of what was there before")
     eventually(told, 60)
-    expect(t.member2.find(f"{gadgets.group}/v2/{gadgets.plural}", plane.namespace, "before")["data"], {"lang": "en"}, "what is there")
-    definition = t.member2.get(k.CRDS, None, name)
-    definition["spec"]["versions"][0]["served"] = True
-    t.member2.replace(k.CRDS, None, definition)
+    there = eventually(lambda: t.member2.get(f"{gadgets.group}/v2/{gadgets.plural}", plane.namespace, "before"))
+    expect(there["data"], {"lang": "en"}, "what is there")
+    t.edit(k.CRDS, None, name, serve_both, t.member2)
     gadgets.propagated("during", timeout=90)
     gadgets.propagated("before", timeout=90)
 
@@ -125,7 +128,8 @@ def a_type_that_goes_from_a_member_and_comes_back(t):
     plane, gadgets, _ = t.private()
     gadgets.create("before")
     gadgets.propagated("before")
-    t.member2.delete(k.CRDS, None, f"{gadgets.plural}.{gadgets.group}")
+    name = f"{gadgets.plural}.{gadgets.group}"
+    t.member2.delete(k.CRDS, None, name)
     eventually(lambda: expect(gadgets.clusters("before"), {"member1": "", "member2": "CachedRetrievalFailed"}, "clusters"), 60)
     gadgets.create("during")
     eventually(lambda: expect(gadgets.clusters("during"), {"member1": "", "member2": "CachedRetrievalFailed"}, "clusters"))
@@ -134,6 +138,7 @@ def a_type_that_goes_from_a_member_and_comes_back(t):
     eventually(lambda: expect(gadgets.clusters("doomed").get("member1"), "", "member1"))
     t.host.delete(gadgets.fed, plane.namespace, "doomed")
     t.gone(t.host, gadgets.fed, plane.namespace, "doomed")
+    t.gone(t.member2, k.CRDS, None, name)
     gadgets.install("member2")
     gadgets.propagated("before", timeout=90)
     gadgets.propagated("during", timeout=90)
@@ -155,11 +160,14 @@ def a_member_that_takes_rights_away(t):
         "metadata": {"name": role}, "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
         "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": "default"}]})
     t.host.patch(k.SECRETS, plane.namespace, "member1-secret", {"data": {"token": base64.b64encode(token.encode()).decode()}})
+    update = {"verb": "update", "group": gadgets.group, "resource": gadgets.plural, "namespace": plane.namespace}
+    wait_allowed(t.member1, account, True, **update)
     plane.start()
     plane.wait_ready("member1")
     gadgets.create("thing", ["member1"])
     gadgets.propagated("thing", ["member1"])
     t.member1.patch(k.CLUSTERROLES, None, role, {"rules": rules[1:]})
+    wait_allowed(t.member1, account, False, **update)
     t.host.patch(gadgets.fed, plane.namespace, "thing", {"spec": {"template": {"data": {"lang": "de"}}}})
     eventually(lambda: expect(gadgets.clusters("thing")["member1"] in ("UpdateFailed", "CachedRetrievalFailed"), True, "told"), 60)
     t.member1.patch(k.CLUSTERROLES, None, role, {"rules": rules})
