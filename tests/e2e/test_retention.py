@@ -50,10 +50,17 @@ def an_autoscaler_in_the_member_owns_the_replicas(t):
     t.federate(FDEPLOY, namespace, "web", web(2))
     t.propagated(FDEPLOY, namespace, "web")
     autoscaler(t.member1, namespace)
+    tries = iter(range(1000))
 
     def left_alone():
+        """By a write that comes later, too: then the autoscaler is known."""
         scale(t.member1, namespace, "web", 5)
         stays(lambda: expect(replicas_of(t.member1, namespace), 5, "replicas in member1"), 1)
+        labels = {"try": str(next(tries))}
+        t.edit(FDEPLOY, namespace, "web", lambda o: o["spec"]["template"].update(metadata={"labels": labels}))
+        t.propagated(FDEPLOY, namespace, "web")
+        expect(t.member1.get(k.DEPLOYMENTS, namespace, "web")["metadata"]["labels"].get("try"), labels["try"], "label")
+        expect(replicas_of(t.member1, namespace), 5, "replicas in member1 after a write")
     eventually(left_alone)
     scale(t.member2, namespace, "web", 5)
     eventually(lambda: expect(replicas_of(t.member2, namespace), 2, "replicas in member2, without autoscaler"))
@@ -102,10 +109,11 @@ def a_template_without_replicas_leaves_them_to_the_member(t):
 def the_switches_bring_back_the_old_behavior(t):
     """YieldToAutoscalers=false and RetainBoundFields=false: replicas are what the template says, or the default."""
     plane, gadgets, _ = t.private(members=("member1",), start=False)
-    definition = t.member1.get(k.CRDS, None, f"{gadgets.plural}.{gadgets.group}")
-    definition["spec"]["versions"][0]["subresources"]["scale"] = {
-        "specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.replicas"}
-    t.member1.replace(k.CRDS, None, definition)
+
+    def with_scale(definition):
+        definition["spec"]["versions"][0]["subresources"]["scale"] = {
+            "specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.replicas"}
+    t.edit(k.CRDS, None, f"{gadgets.plural}.{gadgets.group}", with_scale, t.member1)
     plane.start(arguments=("--behavior", "YieldToAutoscalers=false,RetainBoundFields=false"))
     plane.wait_ready("member1")
     plane.wait_running(gadgets.ftc)
@@ -121,7 +129,7 @@ def the_switches_bring_back_the_old_behavior(t):
 @test()
 def an_unknown_switch_is_refused_with_all_names(t):
     done = subprocess.run([os.path.join(t.env.bin, "controller-manager"), "--behavior", "Foo=true"],
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=20)
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=90)
     expect(done.returncode, 1, "exit status")
     assert 'unknown behavior "Foo"' in done.stderr and "YieldToAutoscalers" in done.stderr, done.stderr
 
@@ -130,13 +138,14 @@ def an_unknown_switch_is_refused_with_all_names(t):
 def any_scale_sub_resource_can_be_retained(t):
     """5.8 retainReplicas, beyond KubeFed: the path comes from the CustomResourceDefinition."""
     plane, gadgets, _ = t.private(members=("member1",), start=False)
-    definition = t.member1.get(k.CRDS, None, f"{gadgets.plural}.{gadgets.group}")
-    definition["spec"]["versions"][0]["subresources"]["scale"] = {
-        "specReplicasPath": ".spec.size.wanted", "statusReplicasPath": ".status.size"}
-    definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"] = {
-        "type": "object", "x-kubernetes-preserve-unknown-fields": True,
-        "properties": {"size": {"type": "object", "properties": {"wanted": {"type": "integer"}}}}}
-    t.member1.replace(k.CRDS, None, definition)
+
+    def with_scale(definition):
+        version = definition["spec"]["versions"][0]
+        version["subresources"]["scale"] = {"specReplicasPath": ".spec.size.wanted", "statusReplicasPath": ".status.size"}
+        version["schema"]["openAPIV3Schema"]["properties"]["spec"] = {
+            "type": "object", "x-kubernetes-preserve-unknown-fields": True,
+            "properties": {"size": {"type": "object", "properties": {"wanted": {"type": "integer"}}}}}
+    t.edit(k.CRDS, None, f"{gadgets.plural}.{gadgets.group}", with_scale, t.member1)
     plane.start()
     plane.wait_ready("member1")
     plane.wait_running(gadgets.ftc)
@@ -212,9 +221,7 @@ def injected_certificates_stay(t):
     t.federate(fed, None, name, {"webhooks": [hook]}, clusters=("member1",))
     t.propagated(fed, None, name, ["member1"])
     bundle = t.env.entry("member1")[1]
-    live = t.member1.get(WEBHOOKS, None, name)
-    live["webhooks"][0]["clientConfig"]["caBundle"] = bundle
-    t.member1.replace(WEBHOOKS, None, live)
+    t.edit(WEBHOOKS, None, name, lambda o: o["webhooks"][0]["clientConfig"].update(caBundle=bundle), t.member1)
     bump(t, fed, None, name)
     expect(t.member1.get(WEBHOOKS, None, name)["webhooks"][0]["clientConfig"].get("caBundle"), bundle, "caBundle")
     # A bundle in the template wins.
@@ -245,10 +252,12 @@ def a_service_account_keeps_its_secrets(t):
     fed = k.FED + "serviceaccounts"
     t.federate(fed, namespace, "robot", {"automountServiceAccountToken": False}, clusters=("member1",))
     t.propagated(fed, namespace, "robot", ["member1"])
-    live = eventually(lambda: t.member1.get(k.SERVICEACCOUNTS, namespace, "robot"))
-    live["secrets"] = (live.get("secrets") or []) + [{"name": "more"}]
-    live["imagePullSecrets"] = [{"name": "pull"}]
-    t.member1.replace(k.SERVICEACCOUNTS, namespace, live)
+
+    def fill(live):
+        live["secrets"] = (live.get("secrets") or []) + [{"name": "more"}]
+        live["imagePullSecrets"] = [{"name": "pull"}]
+    # Kubernetes adds the Secret of the token at the same time.
+    t.edit(k.SERVICEACCOUNTS, namespace, "robot", fill, t.member1)
     bump(t, fed, namespace, "robot")
     after = t.member1.get(k.SERVICEACCOUNTS, namespace, "robot")
     assert {"name": "more"} in after["secrets"] and after["imagePullSecrets"] == [{"name": "pull"}], show(after)
