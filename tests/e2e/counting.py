@@ -28,7 +28,7 @@ def writes_between(before, after):
     return {key: int(after[key] - before.get(key, 0)) for key in after if after[key] != before.get(key, 0)}
 
 
-def settle(apis, seconds=2, timeout=60, ignore=()):
+def settle(apis, seconds=2, timeout=120, ignore=()):
     """Waits until no API server has been written to for that many seconds."""
     deadline = time.monotonic() + timeout * slowness()
     quiet_since, last = time.monotonic(), [write_counts(a) for a in apis]

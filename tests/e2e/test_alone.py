@@ -71,7 +71,7 @@ def a_member_whose_api_server_stops_and_starts(t):
             expect(k.condition(plane.cluster("member2"), "Ready"), {}, "Ready of member2")
         eventually(offline)
         t.configmap(namespace, "during")
-        eventually(lambda: t.member1.get(k.CONFIGMAPS, namespace, "during"), timeout=10)
+        eventually(lambda: t.member1.get(k.CONFIGMAPS, namespace, "during"), timeout=30)
         eventually(lambda: expect(t.host.get(FCM, namespace, "during")["status"]["clusters"],
                                   [{"name": "member1"}, {"name": "member2", "status": "ClusterNotReady"}], "clusters"))
         t.env.lab("start", "member2")
@@ -93,7 +93,7 @@ def a_member_that_is_paused_and_resumed(t):
         for number in range(5):
             t.configmap(namespace, f"during-{number}")
         for number in range(5):
-            eventually(lambda n=number: t.member1.get(k.CONFIGMAPS, namespace, f"during-{n}"), timeout=10)
+            eventually(lambda n=number: t.member1.get(k.CONFIGMAPS, namespace, f"during-{n}"), timeout=30)
         eventually(lambda: expect(k.condition(plane.cluster("member2"), "Offline").get("status"), "True", "Offline of member2"))
         t.env.lab("resume", "member2")
         plane.wait_ready("member2", timeout=60)
@@ -112,10 +112,10 @@ def the_host_stops_and_starts(t):
         t.cleanup(lambda: t.env.lab("start", "host"))
         t.env.lab("stop", "host")
         t.env.lab("start", "host")
-        eventually(lambda: t.host.list(FCM, namespace), 60)
+        eventually(lambda: t.host.list(FCM, namespace))
         assert controller.alive(), controller.describe_end()
         t.configmap(namespace, "after")
-        t.propagated(FCM, namespace, "after", timeout=60)
+        t.propagated(FCM, namespace, "after")
 
 
 @test(alone=True)

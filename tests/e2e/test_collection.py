@@ -100,7 +100,9 @@ def remote_statuses_are_collected(t):
                                   {"member1": {"loadBalancer": {}}, "member2": {"loadBalancer": {}}}, "remoteStatus"))
 
         def follows():
-            for member, status in remote(t, FDEPLOY, namespace, "web").items():
+            found = remote(t, FDEPLOY, namespace, "web")
+            expect(sorted(found), ["member1", "member2"], "clusters in the status")
+            for member, status in found.items():
                 live = t.env.apis[member].get(k.DEPLOYMENTS, namespace, "web")["status"]
                 assert live.get("observedGeneration"), f"{member}: not yet observed"
                 expect(status, live, f"remoteStatus of {member}")
