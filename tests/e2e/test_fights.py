@@ -20,13 +20,12 @@ class Rival:
         while not self.ended.wait(0.05):
             try:
                 self.changes += bool(self.change())
-            except k.ApiError as e:
-                if e.code not in (404, 409):
+            except k.Unreachable:
+                continue
+            except Exception as e:
+                if not isinstance(e, k.ApiError) or (e.code not in (404, 409, 429) and e.code < 500):
                     self.error = e
                     return
-            except Exception as e:
-                self.error = e
-                return
 
     def end(self):
         self.ended.set()
