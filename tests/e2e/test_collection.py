@@ -1,10 +1,12 @@
 """Statuses of member objects on the host: remoteStatus (controllers.md 6) and FederatedServiceStatus (7)."""
 from harness import (FCM, FDEPLOY, FSVC, eventually, expect, k, settle, show, stays, test, write_counts, writes_between)
-from test_alone import HEARTBEATS, OF_MEMBERS, QUICK, SLOW, plane_of
+from test_alone import HEARTBEATS, OF_MEMBERS, SLOW, plane_of
 
 FSS = "core.kubefed.io/v1alpha1/federatedservicestatuses"
 STATUS_TYPE = {"group": "core.kubefed.io", "kind": "FederatedServiceStatus", "pluralName": "federatedservicestatuses",
                "scope": "Namespaced", "version": "v1alpha1"}
+# Soon ready, and not lost again because an answer is late: there is an entry per ready cluster.
+PATIENT = {"clusterHealthCheck": {"period": "1s", "timeout": "15s"}}
 RAW = {"featureGates": [{"name": "PushReconciler", "configuration": "Enabled"},
                         {"name": "RawResourceStatusCollection", "configuration": "Enabled"},
                         {"name": "SchedulerPreferences", "configuration": "Enabled"}]}
@@ -31,7 +33,7 @@ def entries(t, namespace, name="web"):
 @test(alone=True, smoke=True)
 def statuses_of_services_are_collected(t):
     """Section 7: one entry per ready cluster, placed or not, sorted; owner reference; no write without a change."""
-    plane = plane_of(t, QUICK)
+    plane = plane_of(t, PATIENT)
     collect(t, plane, "services", {"statusCollection": "Enabled", "statusType": STATUS_TYPE})
     with plane.running():
         def started():
@@ -63,7 +65,7 @@ def statuses_of_services_are_collected(t):
 @test(alone=True)
 def statuses_of_services_are_collected_without_propagation(t):
     """Section 3: the two controllers of a type are switched one by one."""
-    plane = plane_of(t, QUICK)
+    plane = plane_of(t, PATIENT)
     with plane.running():
         namespace = t.namespace()
         t.federate(FSVC, namespace, "web", {"spec": {"ports": [{"port": 80}]}})
@@ -88,7 +90,7 @@ def remote(t, resource, namespace, name):
 @test(alone=True, smoke=True)
 def remote_statuses_are_collected(t):
     """Section 6: remoteStatus of each cluster for every type that has a status."""
-    plane = plane_of(t, {**QUICK, **RAW})
+    plane = plane_of(t, {**PATIENT, **RAW})
     for ftc in ("deployments.apps", "services", "configmaps"):
         collect(t, plane, ftc, {"statusCollection": "Enabled"})
     with plane.running():

@@ -198,9 +198,9 @@ def every_field_of_a_cluster(t):
             assert conditions, f"{name} has no condition"
             for condition in cluster["status"]["conditions"]:
                 assert "X-Evil" not in condition.get("message", "") and len(condition.get("message", "")) < 5000, name
-    eventually(told, 60)
+    eventually(told, 120)
     gadgets.create("good", ["member1"])
-    gadgets.propagated("good", ["member1"], 60)
+    gadgets.propagated("good", ["member1"], 90)
     assert plane.controller.alive()
 
 

@@ -348,7 +348,7 @@ def was_given_back(t, plane, holder):
 
 @test()
 def a_clean_end_gives_the_lock_back(t):
-    """It waits 5 s for the answer about the lock and 1 s for that about the event, which a busy host may miss now and then."""
+    """It waits 5 s for the answer about the lock and 1 s for that about the event: a busy host may miss that once."""
     plane, _, _ = t.private(members=("member1",))
     for attempts_left in (2, 1, 0):
         holder = record(t, plane)["holderIdentity"]
