@@ -167,6 +167,7 @@ class PretendedMember:
 
         class Server(http.server.ThreadingHTTPServer):
             daemon_threads = True
+            request_queue_size = 128    # many clusters may come at once
 
             def handle_error(self, request, client_address):
                 pass
