@@ -7,9 +7,14 @@ from harness import FCM, FNS, MANAGED, eventually, expect, k, stays, test, token
 from refusals import refuse_creation, refuse_deletion, refuse_update
 
 
+# A member on a busy machine may take longer than the 2 s that a run waits for it, which is told, and then goes on by itself.
+LATE = "OperationTimeoutError"
+
+
 def told(plane, name, namespace=None, reason=None):
-    """{(type, reason, message)} of the events about an object."""
-    return {(e["type"], e["reason"], e["message"]) for e in plane.events(name, namespace, reason)}
+    """{(type, reason, message)} of the events about an object; that a member was late counts only when asked for."""
+    return {(e["type"], e["reason"], e["message"]) for e in plane.events(name, namespace, reason)
+            if reason or e["reason"] != LATE}
 
 
 def wait_told(plane, name, expected, namespace=None, reason=None, timeout=90):
@@ -40,6 +45,12 @@ def warm(t, **settings):
     return plane, gadgets, proxies
 
 
+# What failed is tried again after a minute at the latest.
+RETRIED = 150
+# One failed probe makes a cluster unready: then none may fail because the machine is busy.
+ONE_FAILURE = {"clusterHealthCheck": {"failureThreshold": 1, "timeout": "20s"}}
+
+
 # ---- operations
 
 @test(smoke=True)
@@ -61,7 +72,8 @@ def operations_are_told_with_their_texts(t):
         expect((on["apiVersion"], on["kind"], on["namespace"], on["uid"]),
                ("types.kubefed.io/v1beta1", "Federated" + gadgets.kind, plane.namespace, uid), "involved object")
         expect(event["source"], {"component": f"federated{gadgets.kind.lower()}-controller"}, "source")
-        expect(event["count"], 1, f"count of {event['message']}")
+        if event["reason"] != LATE:
+            expect(event["count"], 1, f"count of {event['message']}")
 
 
 @test()
@@ -100,7 +112,7 @@ def a_deletion_is_not_told_operation_by_operation(t):
     # What comes later is told: then nothing of the deletion can be under way any longer.
     gadgets.create("later")
     eventually(lambda: expect(len(plane.events("later", reason="CreateInCluster")), 2, "events of the next object"))
-    expect({e["reason"] for e in plane.events("thing")} - {"WaitForRemovalInCluster"}, {"CreateInCluster"},
+    expect({e["reason"] for e in plane.events("thing")} - {"WaitForRemovalInCluster", LATE}, {"CreateInCluster"},
            "reasons of the deleted object's events")
 
 
@@ -188,10 +200,13 @@ def an_existing_object_that_cannot_be_read_is_told(t):
     plane.wait_ready("member1", "member2")
     add_existing(t, gadgets)
     eventually(lambda: expect(gadgets.clusters("thing"), {"member1": "", "member2": "RetrievalFailed"}, "clusters"))
-    event = eventually(lambda: plane.events("thing", reason="CreateInClusterFailed")[0])
     failed = text(gadgets, "Failed to create", "member2")
     start = f"{failed}: failed to retrieve object potentially requiring adoption: "
-    assert event["message"].startswith(start) and "cannot get resource" in event["message"], event["message"]
+
+    def said():     # the rights may have reached the member's authorizer one after the other
+        messages = [e["message"] for e in plane.events("thing", reason="CreateInClusterFailed")]
+        assert [m for m in messages if m.startswith(start) and "cannot get resource" in m], messages
+    eventually(said)
 
 
 # ---- failures
@@ -206,7 +221,7 @@ def a_failed_creation_is_told(t):
                                 f'{text(gadgets, "Failed to create", "member2")}: {refusal.text}')},
               reason="CreateInClusterFailed")
     refusal.end()
-    gadgets.propagated("thing", timeout=60)
+    gadgets.propagated("thing", timeout=RETRIED)
 
 
 @test()
@@ -221,7 +236,7 @@ def a_failed_update_is_told(t):
                                 f'{text(gadgets, "Failed to update", "member2")}: {refusal.text}')},
               reason="UpdateInClusterFailed")
     refusal.end()
-    gadgets.propagated("thing", timeout=60)
+    gadgets.propagated("thing", timeout=RETRIED)
 
 
 @test()
@@ -238,7 +253,7 @@ def a_failed_deletion_is_told(t):
               reason="DeleteInClusterFailed")
     expect(plane.events("thing", reason="DeletionFailed"), [], "events with the status as reason")
     refusal.end()
-    gadgets.propagated("thing", ["member1"], timeout=60)
+    gadgets.propagated("thing", ["member1"], timeout=RETRIED)
 
 
 @test()
@@ -254,7 +269,7 @@ def a_failed_label_removal_is_told(t):
     wait_told(plane, namespace, {("Warning", reason, "Failed to remove managed label from Namespace "
                                   f'"{namespace}" in cluster "host": {refusal.text}')}, namespace, reason)
     refusal.end()
-    t.propagated(FNS, namespace, namespace, ["member1"], timeout=60)
+    t.propagated(FNS, namespace, namespace, ["member1"], timeout=RETRIED)
 
 
 @test()
@@ -283,7 +298,7 @@ def a_finalizer_that_cannot_be_added_is_told(t):
     for member in ("member1", "member2"):
         expect(gadgets.in_member(member, "thing"), None, f"object in {member}")
     refusal.end()
-    gadgets.propagated("thing", timeout=60)
+    gadgets.propagated("thing", timeout=RETRIED)
 
 
 @test()
@@ -294,14 +309,19 @@ def operations_that_take_too_long_are_told(t):
     proxies["member2"].hang()
     gadgets.create("thing")
     eventually(lambda: expect(gadgets.clusters("thing"), {"member1": "", "member2": "CreationTimedOut"}, "clusters"))
+    # Placed there alone: of both, member1 might have been late as well, and counted.
+    gadgets.create("alone", ["member2"])
 
-    def said():
-        events = plane.events("thing", reason="OperationTimeoutError")
-        expect([e["type"] for e in events], ["Warning"], "types of the events OperationTimeoutError")
-        assert re.fullmatch(r"Failed to finish 1 operations in \d+s", events[0]["message"]), events[0]["message"]
-    eventually(said, 90)
+    def said(name, pattern):
+        events = plane.events(name, reason=LATE)
+        expect({e["type"] for e in events}, {"Warning"}, f"types of the events {LATE} of {name}")
+        for event in events:
+            assert re.fullmatch(pattern, event["message"]), event["message"]
+    eventually(lambda: said("thing", r"Failed to finish [12] operations in \d+s"))
+    eventually(lambda: said("alone", r"Failed to finish 1 operations in \d+s"))
     proxies["member2"].pass_on()
-    gadgets.propagated("thing", timeout=60)
+    gadgets.propagated("thing", timeout=RETRIED)
+    gadgets.propagated("alone", ["member2"], timeout=RETRIED)
 
 
 @test()
@@ -323,7 +343,7 @@ def unreadable_delete_options_are_told(t):
 @test()
 def an_unready_cluster_is_told_once(t):
     """With its name, and not again with every run (Q-56)."""
-    plane, gadgets, proxies = t.private(proxied=("member2",), config={"clusterHealthCheck": {"failureThreshold": 1}})
+    plane, gadgets, proxies = t.private(proxied=("member2",), config=ONE_FAILURE)
     proxies["member2"].refuse()
     eventually(lambda: expect(k.condition(plane.cluster("member2"), "Offline").get("status"), "True", "Offline"))
     gadgets.create("thing")
@@ -342,6 +362,8 @@ def an_unready_cluster_is_told_once(t):
 @test()
 def a_missing_type_is_told(t):
     plane, gadgets, _ = t.private(missing_in=("member2",))
+    # An object that is looked at while the first list is under way is told of nothing yet.
+    plane.controller.wait_log(f"Cluster member2: cannot list {gadgets.plural}: ")
     gadgets.create("thing")
     expected = {"member1": "", "member2": "CachedRetrievalFailed"}
     eventually(lambda: expect(gadgets.clusters("thing"), expected, "clusters"))
@@ -391,7 +413,8 @@ def a_malformed_cluster_is_told_once(t):
 
 @test()
 def an_unreachable_cluster_is_told(t):
-    plane = t.plane("told", "Cluster", {"clusterHealthCheck": {"period": "500ms", "timeout": "1s"}}, start=True)
+    # Each probe that fails is told, hence also one of a cluster that is well but late.
+    plane = t.plane("told", "Cluster", {"clusterHealthCheck": {"period": "500ms", "timeout": "60s"}}, start=True)
     member = faults.PretendedMember()
     t.cleanup(member.close)
     plane.add_cluster("fake", member.endpoint, "a-token", None)
