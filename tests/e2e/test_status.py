@@ -14,7 +14,7 @@ def version_object(t, namespace, name, resource=k.PV):
 
 
 def check_versions(t, fed_resource, target_resource, namespace, name, pv_name, clusters):
-    """The bookkeeping says exactly what the members have."""
+    """The bookkeeping says exactly what the members have; it is written after the status."""
     fed = t.host.get(fed_resource, namespace, name)
     status = version_object(t, namespace, pv_name)["status"]
     expect(status["templateVersion"], hashes.template_version(fed["spec"]), "templateVersion")
@@ -183,9 +183,9 @@ def a_status_that_somebody_breaks_is_restored(t):
     t.main()
     namespace = t.namespace(["member1"])
     t.configmap(namespace, clusters=["member1"])
-    obj = t.propagated(FCM, namespace, "greet", ["member1"])
-    obj["status"] = {"conditions": [], "clusters": [{"name": "ghost", "status": "CreationFailed"}], "observedGeneration": 99}
-    t.host.replace(FCM, namespace, obj, "status")
+    t.propagated(FCM, namespace, "greet", ["member1"])
+    t.host.patch(FCM, namespace, "greet", {"status": {
+        "conditions": [], "clusters": [{"name": "ghost", "status": "CreationFailed"}], "observedGeneration": 99}}, "status")
     # Any change of the object brings the truth back.
     t.edit(FCM, namespace, "greet", lambda o: o["spec"]["template"].update(data={"x": "y"}))
     t.propagated(FCM, namespace, "greet", ["member1"])
@@ -224,16 +224,17 @@ def kinds_of_the_same_name_in_two_groups_do_not_disturb_each_other(t):
                           "pluralName": "federated" + gadgets.plural, "scope": "Namespaced"}}}
     t.host.create(k.FTC, plane.namespace, ftc)
     plane.wait_running(ftc["metadata"]["name"])
-    other = f"types.other.example.com/v1beta1/federated{gadgets.plural}"
+    other, target = f"types.other.example.com/v1beta1/federated{gadgets.plural}", f"{group}/v1/{gadgets.plural}"
+    for api, resource in ((t.host, other), (t.member1, target)):    # which a controller that runs does not tell
+        eventually(lambda a=api, r=resource: a.list(r, plane.namespace))
     gadgets.create("same", ["member1"], data={"whose": "first"})
     gadgets.propagated("same", ["member1"])
     name = f"{gadgets.kind.lower()}-same"
-    record = eventually(lambda: version_object(t, plane.namespace, name)["status"])
+    record = eventually(lambda: check_versions(t, gadgets.fed, gadgets.target, plane.namespace, "same", name, ["member1"]))
     t.host.create(other, plane.namespace, {
         "kind": "Federated" + gadgets.kind, "metadata": {"name": "same"}, "spec": {
             "template": {"data": {"whose": "second"}}, "placement": {"clusters": [{"name": "member1"}]}}})
     t.propagated(other, plane.namespace, "same", ["member1"])
-    target = f"{group}/v1/{gadgets.plural}"
     versions = [t.member1.get(r, plane.namespace, "same")["metadata"]["resourceVersion"] for r in (target, gadgets.target)]
     for number in range(3):
         for fed in (other, gadgets.fed):
