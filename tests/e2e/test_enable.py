@@ -18,6 +18,18 @@ def parsed(t, yaml):
     return documents
 
 
+def add_type(t, group, plural, kind, schema=GADGET_SCHEMA):
+    """A type on the host that kubefedctl finds: an API server lists what it serves a moment after it serves it."""
+    t.host.create(k.CRDS, None, crd(group, "v1", plural, kind, schema))
+
+    def listed():
+        expect(group in [g["name"] for g in t.host.call("GET", "/apis")["groups"]], True, f"group {group} in /apis")
+        resources = t.host.call("GET", f"/apis/{group}/v1")["resources"]
+        expect(plural in [r["name"] for r in resources], True, f"{plural} in /apis/{group}/v1")
+        t.host.list(f"{group}/v1/{plural}")
+    eventually(listed)
+
+
 def must_fail(result, *texts):
     expect(result.returncode, 255, f"exit status ({result.stdout}{result.stderr})")
     for text in ("Error: ", *texts):
@@ -135,8 +147,7 @@ def unknown_and_ambiguous_types_are_named(t):
     kind = "Twin" + str(t.env.number("twin"))
     plural = kind.lower() + "s"
     for group in ("a.twins.example.com", "b.twins.example.com"):
-        t.host.create(k.CRDS, None, crd(group, "v1", plural, kind, GADGET_SCHEMA))
-        eventually(lambda g=group: t.host.list(f"{g}/v1/{plural}"))
+        add_type(t, group, plural, kind)
     result = run_ctl(t.env, "enable", plural, "--host-cluster-context", "host", "-o", "yaml")
     must_fail(result, f'Multiple resources are matched by "{plural}"', f"{plural}.a.twins.example.com",
               f"{plural}.b.twins.example.com", "A group-qualified plural name must be provided.")
@@ -150,8 +161,7 @@ def two_groups_cannot_share_one_federated_crd(t):
     kind = "Twin" + str(t.env.number("twin"))
     plural = kind.lower() + "s"
     for group in ("a.twins.example.com", "b.twins.example.com"):
-        t.host.create(k.CRDS, None, crd(group, "v1", plural, kind, GADGET_SCHEMA))
-        eventually(lambda g=group: t.host.list(f"{g}/v1/{plural}"))
+        add_type(t, group, plural, kind)
     plane.ctl("enable", f"{plural}.a.twins.example.com")
     must_fail(plane.run_ctl("enable", f"{plural}.b.twins.example.com"), "already referencing a federated type CRD",
               "--federated-group")
@@ -166,9 +176,7 @@ def two_groups_cannot_share_one_federated_crd(t):
 def a_crd_with_an_open_schema_still_gets_a_template(t):
     kind = "Open" + str(t.env.number("open"))
     plural = kind.lower() + "s"
-    t.host.create(k.CRDS, None, crd("open.example.com", "v1", plural, kind,
-                                    {"type": "object", "x-kubernetes-preserve-unknown-fields": True}))
-    eventually(lambda: t.host.list(f"open.example.com/v1/{plural}"))
+    add_type(t, "open.example.com", plural, kind, {"type": "object", "x-kubernetes-preserve-unknown-fields": True})
     result = run_ctl(t.env, "enable", plural, "-o", "yaml", "--host-cluster-context", "host")
     expect(result.returncode, 0, f"exit status ({result.stderr})")
     assert "template:" in result.stdout, result.stdout
@@ -207,7 +215,7 @@ def disable_stops_propagation_and_removes_the_crd(t):
     plane = t.main()
     plane.ctl("enable", "daemonsets.apps")
     plane.wait_running("daemonsets.apps")
-    out = plane.ctl("disable", "daemonsets", "--delete-crd")
+    out = plane.ctl("disable", "daemonsets", "--delete-crd", "--timeout", "2m", timeout=180)
     name = f"{plane.namespace}/daemonsets.apps"
     expect(out, f'Disabled propagation for FederatedTypeConfig "{name}"\n'
                 f'Verifying propagation controller is stopped for FederatedTypeConfig "{name}"\n'
@@ -221,19 +229,23 @@ def disable_stops_propagation_and_removes_the_crd(t):
 @test()
 def disable_keeps_a_crd_with_instances(t):
     plane = t.main()
-    plane.ctl("enable", "limitranges")
-    plane.wait_running("limitranges")
+    # A type of its own: others enable those of Kubernetes, or look whether an attempt to do so leaves a definition.
+    kind = "Counted" + str(t.env.number("counted"))
+    plural = kind.lower() + "s"
+    name, fed = f"{plural}.e2e.example.com", k.FED + plural
+    add_type(t, "e2e.example.com", plural, kind)
+    plane.ctl("enable", name)
+    plane.wait_running(name)
     namespace = t.namespace(federate=False)
-    eventually(lambda: t.host.list(k.FED + "limitranges"))
-    t.host.create(k.FED + "limitranges", namespace,
-                  {"kind": "FederatedLimitRange", "metadata": {"name": "x"}, "spec": {}})
-    must_fail(plane.run_ctl("disable", "limitranges", "--delete-crd"),
-              'Cannot delete CRD "federatedlimitranges.types.kubefed.io" while resource instances exist')
-    expect(t.host.get(k.FTC, plane.namespace, "limitranges")["spec"]["propagation"], "Enabled", "propagation")
-    t.host.delete(k.FED + "limitranges", namespace, "x")
-    t.gone(t.host, k.FED + "limitranges", namespace, "x")
-    plane.ctl("disable", "limitranges", "--delete-crd")
-    t.gone(t.host, k.FTC, plane.namespace, "limitranges")
+    eventually(lambda: t.host.list(fed))
+    t.host.create(fed, namespace, {"kind": "Federated" + kind, "metadata": {"name": "x"}, "spec": {}})
+    must_fail(plane.run_ctl("disable", name, "--delete-crd"),
+              f'Cannot delete CRD "federated{plural}.types.kubefed.io" while resource instances exist')
+    expect(t.host.get(k.FTC, plane.namespace, name)["spec"]["propagation"], "Enabled", "propagation")
+    t.host.delete(fed, namespace, "x")
+    t.gone(t.host, fed, namespace, "x")
+    plane.ctl("disable", name, "--delete-crd", "--timeout", "2m", timeout=180)
+    t.gone(t.host, k.FTC, plane.namespace, name)
 
 
 @test()
@@ -271,4 +283,4 @@ def a_type_that_is_enabled_before_its_crd_works_when_the_crd_comes(t):
                                     {"type": "object", "x-kubernetes-preserve-unknown-fields": True}))
     eventually(lambda: t.host.list(f"{k.FED}{late}s"))
     t.federate(f"{k.FED}{late}s", plane.namespace, "x", {"data": {"a": "b"}}, clusters=["member1"])
-    t.propagated(f"{k.FED}{late}s", plane.namespace, "x", ["member1"], timeout=45)
+    t.propagated(f"{k.FED}{late}s", plane.namespace, "x", ["member1"])
