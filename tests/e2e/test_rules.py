@@ -1,4 +1,5 @@
 """Rules of docs/compatibility.md that no other file shows: quirks that are gone (Q-nn), costs that are gone (P-nn)."""
+import datetime
 import http.client
 import re
 import socket
@@ -16,6 +17,10 @@ from test_alone import plane_of
 QUIET = {"clusterHealthCheck": {"period": "10m", "timeout": "10s"},
          "leaderElect": {"leaseDuration": "30m", "renewDeadline": "20m", "retryPeriod": "10m"}}
 LASTING = {"clusterHealthCheck": {"failureThreshold": 1000}}
+# One failed probe makes a cluster unready: then none may fail because the machine is busy.
+ONE_FAILURE = {"failureThreshold": 1, "timeout": "20s"}
+# What failed is tried again after a minute at the latest.
+RETRIED = 150
 SLOW = "e2e.example.com/slow"
 
 
@@ -50,11 +55,12 @@ def writes_of(api, *words):
 
 def start_with_metrics(t, plane):
     """Starts the controller; returns a function that reads /metrics."""
-    port = faults.free_port()
-    plane.start(["--metrics-addr", f"127.0.0.1:{port}"])
+    controller = plane.start()
+    controller.wait_log("Serving metrics on port ")
+    port = int(re.search(r"Serving metrics on port (\d+)", controller.log()).group(1))
 
     def read():
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         connection.request("GET", "/metrics")
         answer = connection.getresponse().read().decode()
         connection.close()
@@ -99,8 +105,7 @@ def section3_namespaced_types_wait_for_the_namespaces_type(t):
                         "FederatedTypeConfig for namespaces")
     plane.wait_running(gadgets.ftc, state="NotRunning")
     plane.add_type("v1/namespaces", namespaced=False, fed_scope="Namespaced")
-    eventually(lambda: expect(ftc_status(t, plane, gadgets.ftc).get("propagationController"), "Running", "controller"),
-               timeout=10)
+    eventually(lambda: expect(ftc_status(t, plane, gadgets.ftc).get("propagationController"), "Running", "controller"))
 
 
 @test()
@@ -180,24 +185,44 @@ def section25_the_path_of_an_endpoint_is_a_prefix(t):
     eventually(lambda: expect(set(member.requests), {"/k8s/clusters/c-1/healthz"}, "paths asked for"))
 
 
+class FailsOnce(faults.PretendedMember):
+    """Its probes succeed, but for as many of the next ones as failures says."""
+    failures = 0
+
+    @property
+    def status(self):
+        if self.failures == 0:
+            return 200
+        self.failures -= 1
+        return 500
+
+    @status.setter
+    def status(self, value):
+        pass
+
+
 @test()
 def q11_the_old_thresholds_can_be_switched_back(t):
     """A cluster that has been ready for long is offline after one failed probe then."""
-    plane = t.plane("old", "Cluster", {"clusterHealthCheck": {"period": "2s", "timeout": "1s"}})
+    plane = t.plane("old", "Cluster", {"clusterHealthCheck": {"period": "2s", "timeout": "60s"}})
     plane.start(["--behavior", "ConsecutiveProbes=false"])
-    member = faults.PretendedMember()
+    member = FailsOnce()
     t.cleanup(member.close)
     plane.add_cluster("fake", member.endpoint, "a-token", None)
     plane.wait_ready("fake")
     eventually(lambda: expect(member.requests.count("/healthz") >= 6, True, "six probes"))
-    member.status = 500
-    seen = member.requests.count("/healthz")
 
-    def offline():
-        expect(k.condition(plane.cluster("fake"), "Offline").get("status"), "True", "Offline")
-        return member.requests.count("/healthz") - seen
-    probes = eventually(offline, pause=0.02)
-    assert probes <= 2, f"offline after {probes} failed probes"
+    def ready_since():
+        ready = k.condition(plane.cluster("fake"), "Ready")
+        expect(ready.get("status"), "True", "Ready")
+        return ready["lastTransitionTime"]
+    since = ready_since()
+    member.failures = 1
+
+    def again():    # offline for one probe, which may be missed: but it is ready since another time
+        expect(member.failures, 0, "failures to come")
+        assert ready_since() != since, f"the cluster is ready since {since} in spite of a failed probe"
+    eventually(again)
 
 
 class TunnelProxy:
@@ -272,11 +297,11 @@ def q12_metrics_of_a_removed_cluster_go(t):
         metrics = read()
         expect(set(re.findall(r'^kubefedcluster_total\{cluster="(\w+)",state="ready"\} 1$', metrics, re.M)), set(names),
                "ready clusters in the metrics")
-        return metrics
     eventually(lambda: told("one", "two"))
     t.host.delete(k.KFC, plane.namespace, "two")
-    metrics = eventually(lambda: told("one"))
-    expect([line for line in metrics.splitlines() if '"two"' in line], [], "lines about the removed cluster")
+    eventually(lambda: told("one"))
+    eventually(lambda: expect([line for line in read().splitlines() if '"two"' in line], [],
+                              "lines about the removed cluster"))
 
 
 # ---- section 5: propagation
@@ -344,8 +369,8 @@ def section59_cluster_scoped_objects_have_cluster_records(t):
     t.host.delete(fed, None, name)
     for api, resource in ((t.member1, target), (t.member2, target), (t.host, fed)):
         t.gone(api, resource, None, name)
-    # The garbage collector learns new kinds every 30 s.
-    t.gone(t.host, k.CPV, None, f"{kind.lower()}-{name}", timeout=90)
+    # The garbage collector learns new kinds every 30 s, and pauses meanwhile; other tests make more of them.
+    t.gone(t.host, k.CPV, None, f"{kind.lower()}-{name}", timeout=240)
 
 
 def version_of(obj):
@@ -355,7 +380,7 @@ def version_of(obj):
 
 @test()
 def section511_a_removed_cluster_holds_no_deletion(t):
-    plane, gadgets, proxies = t.private(proxied=("member2",), config={"clusterHealthCheck": {"failureThreshold": 1}})
+    plane, gadgets, proxies = t.private(proxied=("member2",), config={"clusterHealthCheck": ONE_FAILURE})
     gadgets.create("thing")
     gadgets.propagated("thing")
     proxies["member2"].refuse()
@@ -364,7 +389,7 @@ def section511_a_removed_cluster_holds_no_deletion(t):
     eventually(lambda: expect(gadgets.in_member("member1", "thing"), None, "object in member1"))
     stays(lambda: gadgets.get("thing"), 1)
     t.host.delete(k.KFC, plane.namespace, "member2")
-    t.gone(t.host, gadgets.fed, plane.namespace, "thing", timeout=15)
+    t.gone(t.host, gadgets.fed, plane.namespace, "thing")
     expect(gadgets.in_member("member2", "thing")["metadata"]["labels"], {MANAGED: "true"}, "labels of what stays")
 
 
@@ -406,7 +431,8 @@ def q15_delete_options_are_for_deletions(t):
     eventually(lambda: expect(len(t.member1.list("apps/v1/replicasets", namespace)), 1, "ReplicaSets"))
     t.edit(FDEPLOY, namespace, "web", lambda o: o["spec"].update(placement={"clusters": [{"name": "member2"}]}))
     t.gone(t.member1, k.DEPLOYMENTS, namespace, "web")
-    eventually(lambda: expect(t.member1.list("apps/v1/replicasets", namespace), [], "ReplicaSets left"), timeout=60)
+    # By the garbage collector, see above.
+    eventually(lambda: expect(t.member1.list("apps/v1/replicasets", namespace), [], "ReplicaSets left"), timeout=240)
 
 
 @test()
@@ -422,14 +448,15 @@ def q25_a_slow_member_is_timed_out_alone(t):
     place(gadgets, "member1", name="moved")
     for name, status in (("created", "CreationTimedOut"), ("changed", "UpdateTimedOut"), ("moved", "DeletionTimedOut")):
         expected = {"member1": "", "member2": status}
-        eventually(lambda n=name, e=expected: expect(gadgets.clusters(n), e, f"clusters of {n}"), timeout=15)
-    eventually(lambda: expect("member1" in recorded(t, gadgets, "created"), True, "member1 in the recorded versions"),
-               timeout=15)
+        eventually(lambda n=name, e=expected: expect(gadgets.clusters(n), e, f"clusters of {n}"))
+        # It was not the request that failed, 25 s later, but the run that went on without it.
+        eventually(lambda n=name: plane.events(n, reason="OperationTimeoutError")[0])
+    eventually(lambda: expect("member1" in recorded(t, gadgets, "created"), True, "member1 in the recorded versions"))
     expect(gadgets.in_member("member1", "changed")["data"], {"lang": "pl"}, "data in member1")
     proxies["member2"].pass_on()
-    gadgets.propagated("created", timeout=60)
-    gadgets.propagated("changed", timeout=60)
-    gadgets.propagated("moved", ["member1"], timeout=60)
+    gadgets.propagated("created", timeout=RETRIED)
+    gadgets.propagated("changed", timeout=RETRIED)
+    gadgets.propagated("moved", ["member1"], timeout=RETRIED)
 
 
 @test()
@@ -442,16 +469,20 @@ def section63_a_slow_operation_keeps_its_word(t):
     gadgets.create("created")
     place(gadgets, "member1", name="moved")
     words = {"created": "CreationTimedOut", "moved": "DeletionTimedOut"}
+
+    def says(name, word):
+        obj = gadgets.get(name)
+        expect(obj["status"]["observedGeneration"], obj["metadata"]["generation"], f"observedGeneration of {name}")
+        expect({c["name"]: c.get("status", "") for c in obj["status"]["clusters"]}, {"member1": "", "member2": word},
+               f"clusters of {name}")
     for name, word in words.items():
-        eventually(lambda n=name, w=word: expect(gadgets.clusters(n).get("member2"), w, f"member2 of {n}"), timeout=15)
+        eventually(lambda n=name, w=word: expect(gadgets.clusters(n).get("member2"), w, f"member2 of {n}"))
         change(gadgets, name)
         eventually(lambda n=name: expect(gadgets.in_member("member1", n)["data"], {"lang": "pl"}, f"{n} in member1"))
-        eventually(lambda n=name: expect(gadgets.get(n)["status"]["observedGeneration"],
-                                         gadgets.get(n)["metadata"]["generation"], f"observedGeneration of {n}"))
-        expect(gadgets.clusters(name), {"member1": "", "member2": word}, f"clusters of {name}")
+        eventually(lambda n=name, w=word: says(n, w))   # member1 may be late as well, for a moment
     proxies["member2"].pass_on()
-    gadgets.propagated("created", timeout=60)
-    gadgets.propagated("moved", ["member1"], timeout=60)
+    gadgets.propagated("created", timeout=RETRIED)
+    gadgets.propagated("moved", ["member1"], timeout=RETRIED)
 
 
 @test(alone=True)
@@ -479,16 +510,26 @@ def section63_a_slow_label_removal_has_its_word(t):
 def section51_a_lost_cluster_shows_after_the_unavailable_delay(t):
     """Nothing has to be changed for that; the others are not written."""
     plane, gadgets, proxies = t.private(proxied=("member2",), config={
-        "clusterHealthCheck": {"failureThreshold": 1}, "controllerDuration": {"unavailableDelay": "3s"}})
+        "clusterHealthCheck": ONE_FAILURE, "controllerDuration": {"unavailableDelay": "6s"}})
     gadgets.create("thing")
     gadgets.propagated("thing")
     proxies["member2"].refuse()
-    eventually(lambda: expect(k.condition(plane.cluster("member2"), "Offline").get("status"), "True", "Offline"))
-    expect(gadgets.clusters("thing"), {"member1": "", "member2": ""}, "clusters before the delay is over")
+    offline = eventually(lambda: lost(plane, "member2"))
     expected = {"member1": "", "member2": "ClusterNotReady"}
-    eventually(lambda: expect(gadgets.clusters("thing"), expected, "clusters"), timeout=15)
+    eventually(lambda: expect(gadgets.clusters("thing"), expected, "clusters"))
+    # The controller's own times: the test may look at any moment. They are whole seconds.
+    shown = k.condition(gadgets.get("thing"), "Propagation")["lastTransitionTime"]
+    delay = (datetime.datetime.fromisoformat(shown[:-1]) - datetime.datetime.fromisoformat(offline[:-1])).total_seconds()
+    assert delay >= 5, f"shown {delay} s after the cluster was lost"
     proxies["member2"].pass_on()
-    gadgets.propagated("thing", timeout=20)
+    gadgets.propagated("thing")
+
+
+def lost(plane, cluster):
+    """Since when the cluster is offline."""
+    condition = k.condition(plane.cluster(cluster), "Offline")
+    expect(condition.get("status"), "True", f"{cluster} is offline")
+    return condition["lastTransitionTime"]
 
 
 @test()
@@ -497,13 +538,13 @@ def q47_a_late_answer_is_not_lost(t):
     plane, gadgets, proxies = t.private(proxied=("member2",), config=LASTING)
     gadgets.create("before")
     gadgets.propagated("before")
-    before = writes_of(t.member2, gadgets.plural)
+    before = settle_writes(t.member2, gadgets.plural)      # an API server counts after it has answered
     proxies["member2"].hang()
     gadgets.create("thing")
     eventually(lambda: expect(gadgets.clusters("thing"), {"member1": "", "member2": "CreationTimedOut"}, "clusters"))
     proxies["member2"].pass_on()
-    gadgets.propagated("thing", timeout=20)
-    writes = writes_between(before, writes_of(t.member2, gadgets.plural))
+    gadgets.propagated("thing")
+    writes = writes_between(before, settle_writes(t.member2, gadgets.plural))
     expect(writes, {f"POST {gadgets.plural}": 1}, "writes to member2")
 
 
@@ -524,7 +565,7 @@ def q29_failures_are_retried_whatever_the_reason(t):
         expect(obj["status"].get("clusters"), [{"name": "member1", "status": "DeletionFailed"}], "clusters")
     eventually(failed)
     refusal.end()
-    t.gone(t.member1, k.CONFIGMAPS, namespace, "greet", timeout=75)
+    t.gone(t.member1, k.CONFIGMAPS, namespace, "greet", timeout=RETRIED)
 
 
 @test()
@@ -584,11 +625,15 @@ def q44_equal_kinds_of_two_groups_do_not_disturb_each_other(t):
     other = next(twin for twin in twins if twin[2] != owner)
     t.edit(other[1], plane.namespace, "same", lambda o: o["spec"]["template"].update(data={"more": "x"}))
     t.propagated(other[1], plane.namespace, "same", ["member1"])
-    settle_writes(t.member1, kind.lower())
-    record = t.host.get(k.PV, plane.namespace, name)
-    expect([r["kind"] for r in record["metadata"]["ownerReferences"]], [owner], "owners")
+    settle_writes(t.member1, kind.lower() + "s")
     spec = t.host.get(next(fed for _, fed, fed_kind in twins if fed_kind == owner), plane.namespace, "same")["spec"]
-    expect(record["status"]["templateVersion"], hashes.template_version(spec), "hash of the owner's template")
+
+    def record_is_the_owners():
+        record = t.host.get(k.PV, plane.namespace, name)
+        expect([r["kind"] for r in record["metadata"]["ownerReferences"]], [owner], "owners")
+        expect(record["status"]["templateVersion"], hashes.template_version(spec), "hash of the owner's template")
+    eventually(record_is_the_owners)     # written in the background
+    stays(record_is_the_owners, 1)
 
 
 def settle_writes(api, *words, seconds=2, timeout=90):
@@ -622,8 +667,9 @@ def q50_a_namespace_is_one_object(t):
     t.propagated(FNS, namespace, namespace)
     for name, member in t.members.items():
         expect(member.get(k.NAMESPACES, None, namespace)["metadata"]["labels"]["round"], "29", f"label in {name}")
-    # Two runs at once would get in each other's way: a conflict, or an object that exists already.
-    expect([e for e in plane.events(namespace, namespace) if e["type"] == "Warning"], [], "warnings")
+    # Two runs at once would get in each other's way: a conflict, or an object that exists already. A late member is none.
+    warnings = [e for e in plane.events(namespace, namespace) if e["type"] == "Warning"]
+    expect([e for e in warnings if e["reason"] != "OperationTimeoutError"], [], "warnings")
 
 
 @test()
@@ -647,10 +693,10 @@ def q63_records_that_cannot_be_written_delay_nothing(t):
     for number in range(20):
         gadgets.create(f"thing-{number}")
     for number in range(20):
-        gadgets.propagated(f"thing-{number}", timeout=15)
+        gadgets.propagated(f"thing-{number}")
     expect(t.host.list(k.PV, plane.namespace), [], "records")
     refusal.end()
-    eventually(lambda: expect(sorted(recorded(t, gadgets, "thing-0")), ["member1", "member2"], "versions"), timeout=60)
+    eventually(lambda: expect(sorted(recorded(t, gadgets, "thing-0")), ["member1", "member2"], "versions"))
 
 
 @test()
@@ -663,14 +709,15 @@ def section65_a_refused_status_is_written_later(t):
     eventually(lambda: expect(gadgets.in_member("member1", "thing")["data"], {"lang": "en"}, "data in member1"))
     expect(gadgets.get("thing").get("status"), None, "status")
     refusal.end()
-    gadgets.propagated("thing", ["member1"], timeout=75)
+    gadgets.propagated("thing", ["member1"], timeout=RETRIED)
 
 
 # ---- section 14: costs
 
 @test()
 def p04_types_share_the_connection_of_a_member(t):
-    plane, gadgets, proxies = t.private(members=("member1",), proxied=("member1",), start=False)
+    plane, gadgets, proxies = t.private(members=("member1",), proxied=("member1",), start=False,
+                                        config={"clusterHealthCheck": {"timeout": "20s"}})
     others = [Gadgets(t, plane, ("member1",)) for _ in range(3)]
     for other in others:
         plane.add_type(other.target)
@@ -747,7 +794,8 @@ def p11_labels_of_a_cluster_do_not_reconnect(t):
 
 @test()
 def p12_a_flapping_cluster_disturbs_nobody(t):
-    plane, gadgets, proxies = t.private(proxied=("member2",), config={"clusterHealthCheck": {"failureThreshold": 1}})
+    plane, gadgets, proxies = t.private(proxied=("member2",), config={
+        "clusterHealthCheck": ONE_FAILURE, "controllerDuration": {"unavailableDelay": "10m"}})
     names = [f"thing-{n}" for n in range(10)]
     for name in names:
         gadgets.create(name)
@@ -765,18 +813,22 @@ def p12_a_flapping_cluster_disturbs_nobody(t):
     stays(untouched, 4)
     # A change goes everywhere at once.
     change(gadgets, "thing-0")
-    gadgets.propagated("thing-0", timeout=10)
+    gadgets.propagated("thing-0", timeout=30)
 
 
 @test()
 def p13_a_new_object_costs_few_writes(t):
-    _, gadgets, _ = t.private()
+    plane, gadgets, _ = t.private()
     gadgets.create("warm-up")
     gadgets.propagated("warm-up")
-    before = [settle_writes(api, gadgets.plural) for api in (t.host, t.member1, t.member2)]
-    gadgets.create("thing")
-    gadgets.propagated("thing")
-    after = [settle_writes(api, gadgets.plural) for api in (t.host, t.member1, t.member2)]
+    for number in range(5):
+        before = [settle_writes(api, gadgets.plural) for api in (t.host, t.member1, t.member2)]
+        gadgets.create(f"thing-{number}")
+        gadgets.propagated(f"thing-{number}")
+        after = [settle_writes(api, gadgets.plural) for api in (t.host, t.member1, t.member2)]
+        # A member that takes more than 2 s is told, and costs one more status: another object then.
+        if not plane.events(f"thing-{number}", reason="OperationTimeoutError"):
+            break
     fed = f"federated{gadgets.plural}"
     expect(writes_between(before[0], after[0]), {f"POST {fed}": 1, f"PATCH {fed}": 1, f"PATCH {fed}/status": 1},
            "writes to the host: that of the test, the finalizer, the status")
