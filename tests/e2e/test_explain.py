@@ -34,6 +34,9 @@ def shares_by_weight_are_explained(t):
     w.run()
     eventually(lambda: expect([c["member"].get("readyReplicas") for c in agrees(w.plane, w.namespace, t.host).values()],
                               [5, 4, 0], "ready replicas"))
+    # At rest: the status of the object follows what was seen in the members.
+    w.gadgets.propagated("web", w.members)
+    w.scheduled("True", "Scheduled")
     before = [t.host.get(kind, w.namespace, "web")["metadata"]["resourceVersion"] for kind in (RSP, w.gadgets.fed)]
     clusters = agrees(w.plane, w.namespace, t.host)
     assert "at most 4 (maxReplicas)" in clusters["member2"]["why"], clusters["member2"]
@@ -112,9 +115,12 @@ def room_and_what_was_promised_to_others_is_explained(t):
     s.create()
     s.prefer(3, strategy="FreeResources")
     s.wait(1, 2)
-    found = agrees(t.main(), s.namespace, t.host)
-    expect({n: c["member"]["room"] for n, c in found.items() if n in s.nodes}, {"member1": 2, "member2": 4}, "room beside the other")
-    expect({n: found[n]["why"] for n in s.nodes}, {"member1": "room for 2", "member2": "room for 4"}, "why")
+
+    def beside_the_other():     # the pods of both come into being meanwhile
+        found = agrees(t.main(), s.namespace, t.host)
+        expect({n: found[n]["member"]["room"] for n in s.nodes}, {"member1": 2, "member2": 4}, "room beside the other")
+        expect({n: found[n]["why"] for n in s.nodes}, {"member1": "room for 2", "member2": "room for 4"}, "why")
+    eventually(beside_the_other)
     for nodes in s.nodes.values():
         nodes.resume()
     s.ready(1, 2)
