@@ -19,11 +19,18 @@ def certificate(folder):
         return path, base64.b64encode(f.read()).decode()
 
 
+class Server(http.server.ThreadingHTTPServer):
+    """An API server opens a connection for each review at a time; those that wait are not turned away."""
+    daemon_threads = True
+    request_queue_size = 128
+
+
 class Mutator:
     """Answers each review with the patch that patch_of(object) returns: a list of JSON patch operations."""
 
     def __init__(self, patch_of):
         self.reviews = 0
+        counting = threading.Lock()
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -31,7 +38,8 @@ class Mutator:
 
             def do_POST(self):
                 review = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                outer.reviews += 1
+                with counting:
+                    outer.reviews += 1
                 answer = {"uid": review["request"]["uid"], "allowed": True}
                 patch = patch_of(review["request"].get("object") or {})
                 if patch:
@@ -47,11 +55,11 @@ class Mutator:
                 pass
         self.folder = tempfile.TemporaryDirectory(prefix="kubefed-webhook-")
         path, self.ca = certificate(self.folder.name)
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = Server(("127.0.0.1", 0), Handler)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(path, path + ".key")
-        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
-        self.server.daemon_threads = True
+        # The handshake is the handler's: in accept() a client that dawdles would hold up all others.
+        self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
         self.url = f"https://127.0.0.1:{self.server.server_address[1]}/"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
@@ -59,6 +67,7 @@ class Mutator:
         """The MutatingWebhookConfiguration that sends creations and updates of the resource here."""
         return {"metadata": {"name": name}, "webhooks": [{
             "name": f"{name}.e2e.example.com", "sideEffects": "None", "admissionReviewVersions": ["v1"], "failurePolicy": "Fail",
+            "timeoutSeconds": 30,
             "clientConfig": {"url": self.url, "caBundle": self.ca}, "rules": [{
                 "apiGroups": [group], "apiVersions": ["*"], "operations": ["CREATE", "UPDATE"], "resources": [resource]}]}]}
 
