@@ -48,13 +48,18 @@ class ControlPlane:
         self.write_config()
 
     def write_config(self, changes=None):
+        """Creates or replaces the KubeFedConfig, again when somebody else was faster."""
         self.config = merged(self.config, changes)
         obj = {"metadata": {"name": "kubefed"}, "spec": {"scope": self.scope, **self.config}}
-        old = self.host.find(k.KFCONFIG, self.namespace, "kubefed")
-        if old:
-            self.host.replace(k.KFCONFIG, self.namespace, {**old, "spec": obj["spec"]})
-        else:
-            self.host.create(k.KFCONFIG, self.namespace, obj)
+        while True:
+            old = self.host.find(k.KFCONFIG, self.namespace, "kubefed")
+            try:
+                if old:
+                    return self.host.replace(k.KFCONFIG, self.namespace, {**old, "spec": obj["spec"]})
+                return self.host.create(k.KFCONFIG, self.namespace, obj)
+            except k.ApiError as e:
+                if e.code != 409:
+                    raise
 
     def start(self, arguments=()):
         self.controller = Controller(self, arguments)
@@ -216,15 +221,18 @@ class Controller:
             self.plane.env.apis["host"].delete(k.CONFIGMAPS, self.plane.namespace, "kubefed-controller-manager")
 
     def stop(self):
-        """SIGTERM; the process must have been alive, and must end with 0 and without a report of a sanitizer."""
+        """SIGTERM; the process must have been alive, and must end with 0 and without a report of a sanitizer.
+
+        30 s are what Kubernetes gives a pod.
+        """
         assert self.alive(), f"the controller manager died: {self.describe_end()}"
         self.ended_on_purpose = True
         self.process.send_signal(signal.SIGTERM)
         try:
-            status = self.process.wait(20 * slowness())
+            status = self.process.wait(30 * slowness())
         except subprocess.TimeoutExpired:
             self.kill()
-            raise AssertionError("the controller manager does not end within 20 s of SIGTERM; log:\n" +
+            raise AssertionError("the controller manager does not end within 30 s of SIGTERM; log:\n" +
                                  self.tail()) from None
         self.check_log()
         assert status == 0, f"exit status {status} after SIGTERM; log:\n{self.tail()}"
