@@ -12,6 +12,7 @@ import json
 import os
 import subprocess
 import threading
+import time
 
 from counting import settle, write_counts, writes_between  # noqa: F401 (for the tests)
 from planes import SANITIZER, Controller, ControlPlane, merged, run_ctl  # noqa: F401
@@ -286,10 +287,10 @@ class Case:
         """A namespace-scoped control plane with a target type of its own. Returns (plane, gadgets, proxies).
 
         gadgets is a Gadgets: the type's resources and helpers; proxies maps the members in `proxied` to a faults.Proxy.
+        A member that no proxy can make hang is well, however long a busy machine takes for its answer to a probe.
         """
         import faults
-        # A member that is to hang is noticed soon; no other is to count as lost because its machine is busy.
-        check = {"period": "1s", "timeout": "1s" if proxied else "10s"}
+        check = {"period": "1s", "timeout": "1s" if proxied else "20s"}
         plane = self.plane("private", "Namespaced", merged({"clusterHealthCheck": check}, config))
         gadgets = Gadgets(self, plane, members, missing_in)
         proxies = {}
@@ -363,6 +364,18 @@ class Case:
             except k.ApiError as e:
                 if e.code != 409:
                     raise
+
+    def quickly(self, attempt, seconds=8, most=3):
+        """attempt(number) must be done within that many seconds, once of so many times.
+
+        An API server on a busy machine may take longer for one answer; what has a fixed delay has it each time.
+        """
+        took = []
+        while not took or (took[-1] > seconds * slowness() and len(took) < most):
+            began = time.monotonic()
+            attempt(len(took))
+            took.append(time.monotonic() - began)
+        assert took[-1] <= seconds * slowness(), f"never within {seconds} s: {', '.join(f'{s:.1f} s' for s in took)}"
 
     def gone(self, api, resource, namespace, name, timeout=90):
         eventually(lambda: expect(api.find(resource, namespace, name), None, f"{resource} {namespace}/{name}"), timeout)

@@ -1,6 +1,5 @@
 """Deletion, orphaning, terminating namespaces (controllers.md 5.11, 5.12; api-and-cli.md 7.11, 7.12)."""
 import threading
-import time
 
 from harness import FCM, FDEPLOY, FNS, MANAGED, eventually, expect, k, stays, test
 
@@ -9,16 +8,21 @@ from harness import FCM, FDEPLOY, FNS, MANAGED, eventually, expect, k, stays, te
 def deletion_cleans_the_members_quickly(t):
     plane = t.main()
     namespace = t.namespace()
-    t.configmap(namespace)
-    t.propagated(FCM, namespace, "greet")
-    began = time.monotonic()
-    t.host.delete(FCM, namespace, "greet")
-    t.gone(t.host, FCM, namespace, "greet", timeout=9)
-    for name, member in t.members.items():
-        expect(member.find(k.CONFIGMAPS, namespace, "greet"), None, f"object in {name}: it goes before the federated one")
-    assert time.monotonic() - began < 60
+    names = [f"greet-{number}" for number in range(3)]
+    for name in names:
+        t.configmap(namespace, name)
+    for name in names:
+        t.propagated(FCM, namespace, name)
+
+    def delete(number):
+        t.host.delete(FCM, namespace, names[number])
+        t.gone(t.host, FCM, namespace, names[number])
+        for name, member in t.members.items():
+            expect(member.find(k.CONFIGMAPS, namespace, names[number]), None,
+                   f"object in {name}: it goes before the federated one")
+    t.quickly(delete, seconds=9)
     # The bookkeeping goes with its owner; the garbage collector looks again for new kinds, which other tests make.
-    t.gone(t.host, k.PV, namespace, "configmap-greet", timeout=240)
+    t.gone(t.host, k.PV, namespace, "configmap-greet-0", timeout=240)
     assert plane.controller.alive()
 
 
@@ -77,7 +81,8 @@ def delete_options_are_passed_on(t):
     t.propagated(FDEPLOY, namespace, "web", ["member1"])
     sets = eventually(lambda: t.member1.list("apps/v1/replicasets", namespace) or expect(0, 1, "number of ReplicaSets"))
     t.host.delete(FDEPLOY, namespace, "web")
-    t.gone(t.host, FDEPLOY, namespace, "web")
+    # The garbage collector of the member lets the ReplicaSets go first, and pauses while it learns new kinds.
+    t.gone(t.host, FDEPLOY, namespace, "web", timeout=240)
     t.gone(t.member1, k.DEPLOYMENTS, namespace, "web")
     left = t.member1.get("apps/v1/replicasets", namespace, sets[0]["metadata"]["name"])
     assert not left["metadata"].get("deletionTimestamp") and not left["metadata"].get("ownerReferences"), left["metadata"]
@@ -154,7 +159,7 @@ def deleting_the_host_namespace_removes_it_everywhere(t):
     t.propagated(FCM, namespace, "greet")
     t.host.delete(k.NAMESPACES, None, namespace)
     for api in (t.host, t.member1, t.member2):
-        t.gone(api, k.NAMESPACES, None, namespace, timeout=90)
+        t.gone(api, k.NAMESPACES, None, namespace, timeout=180)
 
 
 @test()
@@ -163,8 +168,8 @@ def deleting_the_federated_namespace_keeps_the_host_namespace(t):
     namespace = t.namespace(["host", "member1"])
     t.propagated(FNS, namespace, namespace, ["host", "member1"])
     t.host.delete(FNS, namespace, namespace)
-    t.gone(t.host, FNS, namespace, namespace, timeout=60)
-    t.gone(t.member1, k.NAMESPACES, None, namespace, timeout=60)
+    t.gone(t.host, FNS, namespace, namespace, timeout=180)
+    t.gone(t.member1, k.NAMESPACES, None, namespace, timeout=180)
 
     def kept():
         metadata = t.host.get(k.NAMESPACES, None, namespace)["metadata"]
@@ -186,8 +191,8 @@ def a_member_namespace_deleted_by_hand_comes_back(t):
         now = t.member1.get(k.NAMESPACES, None, namespace)
         assert now["metadata"]["uid"] != uid and now["status"]["phase"] == "Active", now["status"]
         expect(t.member1.get(k.CONFIGMAPS, namespace, "greet")["data"], {"lang": "en"}, "data")
-    eventually(back, 90)
-    t.propagated(FCM, namespace, "greet", timeout=60)
+    eventually(back, 180)
+    t.propagated(FCM, namespace, "greet", timeout=180)
 
 
 @test()

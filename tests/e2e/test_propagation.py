@@ -115,8 +115,9 @@ def the_namespace_bounds_the_placement_of_its_contents(t):
     t.edit(FNS, namespace, namespace, lambda o: o["spec"]["placement"].update(clusters=[{"name": "member2"}]))
     t.gone(t.member1, k.CONFIGMAPS, namespace, "greet")
     t.propagated(FCM, namespace, "greet", ["member2"])
-    t.propagated(FNS, namespace, namespace, ["member2"], timeout=60)
-    t.gone(t.member1, k.NAMESPACES, None, namespace, timeout=60)
+    # Kubernetes looks through all kinds of objects when a namespace ends, and again when one comes or goes meanwhile.
+    t.propagated(FNS, namespace, namespace, ["member2"], timeout=180)
+    t.gone(t.member1, k.NAMESPACES, None, namespace, timeout=180)
 
 
 @test(smoke=True)
@@ -304,19 +305,34 @@ def drift_is_repaired_quickly(t):
     """No fixed delay: seconds are enough, also on a busy machine."""
     t.main()
     namespace = t.namespace()
-    t.configmap(namespace)
-    t.propagated(FCM, namespace, "greet")
+    # New objects each time: what is changed again and again is repaired ever more slowly.
+    for number in range(3):
+        for drift in ("changed", "deleted", "labelled"):
+            t.configmap(namespace, f"{drift}-{number}")
+    for number in range(3):
+        for drift in ("changed", "deleted", "labelled"):
+            t.propagated(FCM, namespace, f"{drift}-{number}")
 
-    def as_wanted():
-        expect(t.member1.get(k.CONFIGMAPS, namespace, "greet")["data"], {"lang": "en"}, "data in member1")
-    t.member1.patch(k.CONFIGMAPS, namespace, "greet", {"data": {"lang": "xx", "more": "x"}})
-    eventually(as_wanted, timeout=8)
-    t.member1.delete(k.CONFIGMAPS, namespace, "greet")
-    eventually(as_wanted, timeout=8)
-    t.member1.patch(k.CONFIGMAPS, namespace, "greet", {"metadata": {"labels": {"added": "x"}}})
-    eventually(lambda: expect(t.member1.get(k.CONFIGMAPS, namespace, "greet")["metadata"]["labels"], {MANAGED: "true"},
-                              "labels in member1"), timeout=8)
-    t.propagated(FCM, namespace, "greet")
+    def as_wanted(name):
+        obj = t.member1.get(k.CONFIGMAPS, namespace, name)
+        expect((obj["data"], obj["metadata"]["labels"]), ({"lang": "en"}, {MANAGED: "true"}),
+               f"data and labels of {name} in member1")
+
+    def changed(number):
+        t.member1.patch(k.CONFIGMAPS, namespace, f"changed-{number}", {"data": {"lang": "xx", "more": "x"}})
+        eventually(lambda: as_wanted(f"changed-{number}"))
+
+    def deleted(number):
+        t.member1.delete(k.CONFIGMAPS, namespace, f"deleted-{number}")
+        eventually(lambda: as_wanted(f"deleted-{number}"))
+
+    def labelled(number):
+        t.member1.patch(k.CONFIGMAPS, namespace, f"labelled-{number}", {"metadata": {"labels": {"added": "x"}}})
+        eventually(lambda: as_wanted(f"labelled-{number}"))
+    for drift in (changed, deleted, labelled):
+        t.quickly(drift)
+    for drift in ("changed", "deleted", "labelled"):
+        t.propagated(FCM, namespace, f"{drift}-0")
 
 
 @test()
