@@ -453,10 +453,11 @@ def other_authority(folder):
     """A CA certificate (base64 PEM) that signed nothing."""
     path = os.path.join(folder, "other-ca.pem")
     if not os.path.exists(path):
+        new = f"{path}.{threading.get_ident()}"     # several tests may want it first
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-                        "-keyout", path + ".key", "-out", path + ".new", "-days", "30", "-subj", "/CN=other authority"],
+                        "-keyout", new + ".key", "-out", new, "-days", "30", "-subj", "/CN=other authority"],
                        check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
-        os.replace(path + ".new", path)
+        os.replace(new, path)
     with open(path, "rb") as f:
         return base64.b64encode(f.read()).decode()
 

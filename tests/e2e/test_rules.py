@@ -14,7 +14,7 @@ from refusals import refuse_creation, refuse_deletion, refuse_status
 from test_alone import plane_of
 
 # Nothing but what a test causes.
-QUIET = {"clusterHealthCheck": {"period": "10m", "timeout": "10s"},
+QUIET = {"clusterHealthCheck": {"period": "10m", "timeout": "60s"},
          "leaderElect": {"leaseDuration": "30m", "renewDeadline": "20m", "retryPeriod": "10m"}}
 LASTING = {"clusterHealthCheck": {"failureThreshold": 1000}}
 # One failed probe makes a cluster unready: then none may fail because the machine is busy.
