@@ -234,6 +234,8 @@ def disable_keeps_a_crd_with_instances(t):
     plural = kind.lower() + "s"
     name, fed = f"{plural}.e2e.example.com", k.FED + plural
     add_type(t, "e2e.example.com", plural, kind)
+    for member in t.members.values():
+        member.create(k.CRDS, None, crd("e2e.example.com", "v1", plural, kind, GADGET_SCHEMA))
     plane.ctl("enable", name)
     plane.wait_running(name)
     namespace = t.namespace(federate=False)
