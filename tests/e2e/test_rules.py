@@ -217,12 +217,19 @@ def q11_the_old_thresholds_can_be_switched_back(t):
         expect(ready.get("status"), "True", "Ready")
         return ready["lastTransitionTime"]
     since = ready_since()
-    member.failures = 1
 
     def again():    # offline for one probe, which may be missed: but it is ready since another time
         expect(member.failures, 0, "failures to come")
         assert ready_since() != since, f"the cluster is ready since {since} in spite of a failed probe"
-    eventually(again)
+    # One failure at a time: what is not stored when the next probe succeeds may never be.
+    for chance in (1, 2, 3):
+        member.failures = 1
+        try:
+            eventually(again, 30)
+            break
+        except AssertionError:
+            if chance == 3:
+                raise
 
 
 class TunnelProxy:
