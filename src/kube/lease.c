@@ -356,11 +356,24 @@ static void finish_stop(struct lease *l)
         released(arg);
 }
 
+static void read_for_release(struct lease *l);
+
+static uint64_t release_time_left(const struct lease *l)
+{
+    uint64_t now = time_mono_ms();
+    return l->release_ends_ms > now ? l->release_ends_ms - now : 0;
+}
+
 static void on_released(void *arg, const struct kube_response *resp, const struct error *err)
 {
     (void)resp;
     struct lease *l = arg;
     l->call = NULL;
+    /* Our own renewal, cancelled when it was under way, may have arrived between the two. */
+    if (err && err->code == -ESTALE && release_time_left(l) > 0) {
+        read_for_release(l);
+        return;
+    }
     if (err)
         log_warning("leader election: cannot release the lock: %s", error_msg(err));
     finish_stop(l);
@@ -384,8 +397,18 @@ static void on_read_for_release(void *arg, const struct kube_response *resp, con
     }
     _cleanup_json_mut_ yyjson_mut_doc *copy = json_mut_doc_of(yyjson_doc_get_root(doc));
     put_record(l, copy, true);
-    uint64_t now = time_mono_ms();
-    send_object(l, "PUT", copy, l->release_ends_ms > now ? l->release_ends_ms - now : 1, on_released);
+    send_object(l, "PUT", copy, MAX(release_time_left(l), (uint64_t)1), on_released);
+}
+
+static void read_for_release(struct lease *l)
+{
+    _cleanup_free_ char *path = kube_path(&l->resource, str_of(l->ns), str_of(l->name), STR_NULL);
+    struct kube_request req = { .method = "GET",
+                                .path = str_of(path),
+                                .timeout_ms = MAX(release_time_left(l), (uint64_t)1),
+                                .priority = KUBE_PRIO_HIGH,
+                                .no_retry = true };
+    l->call = kube_call(l->config.client, &req, on_read_for_release, l);
 }
 
 void lease_stop(struct lease *l, void (*done)(void *arg), void *arg)
@@ -403,11 +426,5 @@ void lease_stop(struct lease *l, void (*done)(void *arg), void *arg)
         return;
     }
     tell(l, "stopped leading");
-    _cleanup_free_ char *path = kube_path(&l->resource, str_of(l->ns), str_of(l->name), STR_NULL);
-    struct kube_request req = { .method = "GET",
-                                .path = str_of(path),
-                                .timeout_ms = RELEASE_TIMEOUT_MS,
-                                .priority = KUBE_PRIO_HIGH,
-                                .no_retry = true };
-    l->call = kube_call(l->config.client, &req, on_read_for_release, l);
+    read_for_release(l);
 }

@@ -16,6 +16,7 @@ static unsigned version, writes;
 static struct event_recorder *events;
 static struct buf told; /* bodies of the events written */
 static enum { WORKS, FAILS, HANGS, CONFLICTS } mode;
+static bool changes_after_read; /* somebody writes the lock after it was read, once */
 
 static struct kube_client *client;
 static struct lease *lease;
@@ -64,6 +65,8 @@ static void handle(struct fake_api *a, const struct fake_request *req)
         fake_refuse(req->conn, 404, "NotFound", "no lock");
     } else if (get) {
         answer_stored(req, 200);
+        version += changes_after_read;
+        changes_after_read = false;
     } else if (mode == CONFLICTS || (post && stored) || (!post && !version_matches(req))) {
         fake_refuse(req->conn, 409, post ? "AlreadyExists" : "Conflict", "no");
     } else {
@@ -87,6 +90,7 @@ static int set_up(void **state)
     version = 7;
     writes = started = stopped = released = 0;
     mode = WORKS;
+    changes_after_read = false;
     leader[0] = '\0';
     return 0;
 }
@@ -349,6 +353,19 @@ static void release_when_held(void **state)
 }
 
 /* What another one holds by now is not touched. */
+/* A renewal that was under way arrives while the lock is released. */
+static void release_after_a_late_renewal(void **state)
+{
+    (void)state;
+    start("configmaps", 15000, 10000, 5000);
+    WAIT_FOR(started);
+    changes_after_read = true;
+    lease_stop(TAKE_PTR(lease), on_released, NULL);
+    WAIT_FOR(released);
+    assert_false(changes_after_read);
+    assert_non_null(strstr(stored, "holderIdentity\\\":\\\"\\\""));
+}
+
 static void release_when_taken(void **state)
 {
     (void)state;
@@ -449,6 +466,7 @@ int main(void)
         T(deadline_counts_from_sending),
         T(lost_to_another),
         T(release_when_held),
+        T(release_after_a_late_renewal),
         T(release_when_taken),
         T(stop_without_lock),
         T(leases),
