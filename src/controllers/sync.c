@@ -372,6 +372,7 @@ void sync_stop(struct sync *s)
     map_done(&s->passes);
     map_done(&s->flights);
     map_done(&s->failing);
+    map_done(&s->untold);
     map_done(&s->changes);
     map_done(&s->unavailable);
     for (size_t i = 0; map_next(&s->vanished, &i, &e);)

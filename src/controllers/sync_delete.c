@@ -96,12 +96,20 @@ static void announce(struct pass *p, const char *names)
     pass_event(p, "Normal", "WaitForRemovalInCluster", str_of(message));
 }
 
+/* The status was written since the deletion, which is a generation of its own (Kubernetes, markAsDeleting), and says what is missing. */
+static bool is_told(const struct pass *p)
+{
+    yyjson_val *object = yyjson_doc_get_root(p->doc);
+    return json_path_i64(object, "status.observedGeneration", 0) == p->object->generation &&
+           fed_status_shows_propagation(object, "False");
+}
+
 /* Something is still there or unknown: the status says where, and the pass comes again. */
 static void hold(struct pass *p, int64_t next)
 {
     _cleanup_free_ char *names = name_list(p, holds_up);
     int64_t now = time_wall_s();
-    if (names && !fed_status_shows_propagation(yyjson_doc_get_root(p->doc), "False"))
+    if (names && !is_told(p))
         announce(p, names); /* said once, not with every attempt */
     if (next != FED_WAIT_FOR_EVER)
         workqueue_add_after(p->sync->queue, str_of(p->key), (uint64_t)MAX(next - now, (int64_t)1) * 1000);

@@ -52,6 +52,7 @@ struct sync {
     struct map passes;   /* by key: running struct pass */
     struct map flights;  /* by "<cluster>\n<key>": struct flight */
     struct map failing;  /* keys whose last pass left something undone */
+    struct map untold;   /* keys whose last plan was untold (fed/plan.h) */
     struct map vanished; /* by key: last struct kube_object of those that went in spite of their finalizer */
     struct repairs repairs;
     struct map settled; /* sync_fights.c: updates that change nothing */

@@ -51,6 +51,7 @@ static void pass_clear_gathered(struct pass *p)
 void pass_end(struct pass *p, enum pass_outcome outcome)
 {
     struct sync *s = p->sync;
+    bool untold = p->plan && p->plan->untold;
     pass_measure_end(p);
     apply_release(p);
     pass_cancel_verifications(p);
@@ -63,6 +64,10 @@ void pass_end(struct pass *p, enum pass_outcome outcome)
     yyjson_doc_free(p->doc);
     kube_object_unref(p->object);
     free(p);
+    if (untold)
+        map_put(&s->untold, str_of(key), s);
+    else
+        map_remove(&s->untold, str_of(key));
     if (outcome == PASS_DONE) {
         map_remove(&s->failing, str_of(key));
         workqueue_forget(s->queue, str_of(key));
@@ -220,6 +225,7 @@ static void gather(struct pass *p)
         .adopt = s->env->adopt,
         .raw_status = s->env->raw_status && s->type->status_collection,
         .behavior = &s->env->behavior,
+        .untold = map_has(&s->untold, str_of(p->key)),
     };
     for (size_t i = 0; i < n; i++)
         gather_member(p, i);

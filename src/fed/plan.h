@@ -50,6 +50,7 @@ struct fed_plan_input {
     const struct fed_versions *versions; /* recorded versions, or NULL */
     bool adopt;                          /* take over objects that exist already */
     bool raw_status;                     /* member statuses are collected for this type */
+    bool untold;                         /* as the last plan said: its failures are told, though the status has them */
     const struct fed_behavior *behavior; /* NULL: fed_behavior_default */
 };
 
@@ -101,6 +102,8 @@ struct fed_plan {
     struct fed_plan_cluster *clusters; /* n_clusters of the input */
     size_t n_clusters;
     char *template_hash, *overrides_hash; /* never NULL; "" when there is none */
+    /* A cluster whose cache is being filled has a failure as its status that was not told: it may become a real one. */
+    bool untold;
 };
 void fed_plan_free(struct fed_plan *p); /* NULL is fine */
 DEFINE_CLEANUP(struct fed_plan *, fed_plan_free)

@@ -1,6 +1,6 @@
 /*
- * Objects in members whose federated object is gone: removed or let go, by how it went and by what was put off. Host and member are one
- * fake API server with one type, ClusterRole, and one member, c.
+ * Objects in members whose federated object is gone: removed or let go, by how it went and by what was put off; and what is told of
+ * members that cannot be asked. Host and member are one fake API server with one type, ClusterRole, and one member, c.
  */
 #include "base/rtime.h"
 #include "controllers/manager.h"
@@ -27,6 +27,11 @@ static bool reachable;                /* the member */
 static bool may_read;                 /* the removals that were put off */
 static const char *put_off_as;        /* type of the one of r; NULL: there is none */
 static char *created;                 /* a creationTimestamp of now */
+static const char *more;              /* goes into metadata of federated objects, "" or with a comma at its end */
+static const char *status;            /* of federated objects, "{}" */
+static bool is_held;                  /* a list of the member waits in `held` */
+static struct raw_conn *held;
+static struct buf told; /* bodies of events */
 
 static char *type_json(void)
 {
@@ -56,9 +61,9 @@ static char *federated(const char *name, const char *rv, bool finalizer, const c
     return mem_printf(
         "{\"apiVersion\":\"types.kubefed.io/v1beta1\",\"kind\":\"FederatedClusterRole\",\"metadata\":{"
         "\"name\":\"%s\",\"uid\":\"u-%s\",\"resourceVersion\":\"%s\",\"generation\":2,"
-        "\"creationTimestamp\":\"%s\",\"finalizers\":[%s]},\"spec\":{\"template\":{\"rules\":[{\"verbs\":["
-        "\"%s\"]}]},\"placement\":{\"clusters\":[{\"name\":\"c\"}]}}}",
-        name, name, rv, created, finalizer ? "\"kubefed.io/sync-controller\"" : "", verb);
+        "\"creationTimestamp\":\"%s\",%s\"finalizers\":[%s]},\"spec\":{\"template\":{\"rules\":[{\"verbs\":["
+        "\"%s\"]}]},\"placement\":{\"clusters\":[{\"name\":\"c\"}]}},\"status\":%s}",
+        name, name, rv, created, more, finalizer ? "\"kubefed.io/sync-controller\"" : "", verb, status);
 }
 
 static char *items(const char *path, bool from_storage)
@@ -105,6 +110,8 @@ static void serve_read(const struct fake_request *req)
         fake_stream_begin(req->conn);
         if (strcmp(req->path, FED) == 0)
             watch_of_fed = req->conn;
+    } else if (is_held && strcmp(req->path, TARGET) == 0) {
+        held = req->conn;
     } else if (strstr(req->query, "limit=")) {
         serve_list(req);
     } else if (strcmp(req->path, PUT_OFF) == 0) {
@@ -121,6 +128,8 @@ static void serve_read(const struct fake_request *req)
 static void handle(struct fake_api *a, const struct fake_request *req)
 {
     (void)a;
+    if (str_has_suffix(str_of(req->path), STR("/events")))
+        buf_addz(&told, req->body);
     if (strcmp(req->method, "GET") == 0)
         serve_read(req);
     else
@@ -146,6 +155,12 @@ static int set_up(void **state)
     version = "50";
     in_member = may_read = reachable = true;
     put_off_as = NULL;
+    more = "";
+    status = "{}";
+    is_held = false;
+    held = NULL;
+    told = BUF_INIT(BUF_MAX_DEFAULT);
+    buf_addz(&told, "");
     watch_of_fed = NULL;
     return 0;
 }
@@ -163,6 +178,7 @@ static int tear_down(void **state)
     free(cached);
     free(stored);
     free(created);
+    buf_done(&told);
     return 0;
 }
 
@@ -300,6 +316,60 @@ static void put_off_and_made_again(void **state)
     assert_false(happened(REMOVED) || happened(LET_GO));
 }
 
+/* --- what is told --- */
+
+#define STATUS(generation)                                                                                             \
+    "{\"observedGeneration\":" generation                                                                              \
+    ",\"conditions\":[{\"type\":\"Propagation\",\"status\":\"False\",\"reason\":"                                      \
+    "\"CheckClusters\"}],\"clusters\":[{\"name\":\"c\",\"status\":\"ClusterNotReady\"}]}"
+#define WAITS "\"reason\":\"WaitForRemovalInCluster\""
+
+/* It was not propagated before either; what deletion waits for is told nevertheless, once. */
+static void deletion_waits(void **state)
+{
+    (void)state;
+    reachable = false;
+    more = "\"deletionTimestamp\":\"2024-01-01T00:00:00Z\",";
+    status = STATUS("1");
+    set(&stored, federated("r", "40", true, "get"));
+    lead();
+    WAIT_FOR(strstr(told.p, WAITS));
+    WAIT_FOR(happened("PATCH " FED "/r/status"));
+    manager_free(manager);
+    buf_consume(&told, told.n);
+    buf_addz(&told, "");
+    buf_reset(&api.log);
+    buf_addz(&api.log, "");
+    status = STATUS("2");
+    _cleanup_free_ char *other = federated("other", "41", true, "get"), *known = federated("r", "42", true, "get");
+    more = "";
+    status = "{}";
+    _cleanup_free_ char *last = federated("s", "43", true, "get");
+    set(&stored, mem_printf("%s,%s,%s", other, known, last));
+    lead();
+    WAIT_FOR(happened("PATCH " FED "/s/status"));
+    assert_null(strstr(told.p, WAITS));
+}
+
+/* The status had to say something before the member had answered; what its answer was is told. */
+static void told_when_it_is_known(void **state)
+{
+    (void)state;
+    is_held = true;
+    set(&stored, federated("r", "40", true, "get"));
+    lead();
+    WAIT_FOR(held && happened("PATCH " FED "/r/status"));
+    assert_null(strstr(told.p, "RetrievalFailed"));
+    status = "{\"observedGeneration\":2,\"conditions\":[{\"type\":\"Propagation\",\"status\":\"False\"}],"
+             "\"clusters\":[{\"name\":\"c\",\"status\":\"CachedRetrievalFailed\"}]}";
+    _cleanup_free_ char *shown = federated("r", "60", true, "get");
+    _cleanup_free_ char *event = mem_printf("{\"type\":\"MODIFIED\",\"object\":%s}\n", shown);
+    fake_stream_send(watch_of_fed, event);
+    fake_refuse(held, 404, "NotFound", "the server could not find the requested resource");
+    WAIT_FOR(strstr(told.p, "\"reason\":\"CachedRetrievalFailed\""));
+    assert_non_null(strstr(told.p, "could not find"));
+}
+
 /* --- a host that was restored from a backup --- */
 
 /* The same generation of another history. */
@@ -328,6 +398,8 @@ int main(void)
         T(not_put_off),
         T(put_off_where_it_cannot_be_read),
         T(put_off_and_made_again),
+        T(deletion_waits),
+        T(told_when_it_is_known),
         T(restored),
     };
 

@@ -18,7 +18,7 @@
 struct member {
     yyjson_doc *live; /* or NULL */
     yyjson_doc *projection;
-    bool ready, cached;
+    bool ready, cached, filling;
     struct fed_member_obj obj;
 };
 
@@ -29,7 +29,7 @@ struct world {
     yyjson_doc *versions_doc;
     struct fed_versions *versions;
     yyjson_val *object, *fed_namespace;
-    bool raw, forbid_adoption;
+    bool raw, forbid_adoption, untold;
     struct str host_uid;
     struct fed_cluster_view views[N];
     struct fed_plan_input in;
@@ -211,6 +211,7 @@ static inline _unused_ void look(struct world *w)
         if (!m->cached) {
             w->views[i].store_status = FED_STATUS_CACHED_RETRIEVAL_FAILED;
             w->views[i].store_error = STR("why");
+            w->views[i].store_filling = m->filling;
         } else if (str_eqc(json_str(json_get(json_path(live, "metadata.labels"), FED_MANAGED_LABEL)), "true")) {
             m->obj = (struct fed_member_obj){ .uid = json_path_str(live, "metadata.uid"),
                                               .resource_version = json_path_str(live, "metadata.resourceVersion"),
@@ -231,6 +232,7 @@ static inline _unused_ void look(struct world *w)
                                      .n_clusters = N,
                                      .versions = w->versions,
                                      .raw_status = w->raw,
+                                     .untold = w->untold,
                                      .adopt = !w->forbid_adoption };
 }
 

@@ -128,6 +128,47 @@ static void unready_and_uncached_clusters_are_left_alone(void **state)
     world_done(&w);
 }
 
+/* What looks like a failure while a cache is being filled is none yet; should it become one, it is told, once. */
+static void failures_of_filling_caches_are_told_when_they_are_real(void **state)
+{
+    struct world w;
+    struct fed_plan *p;
+
+    (void)state;
+    world_init(&w, TWO);
+    w.members[1].cached = false;
+    w.members[1].filling = true;
+    p = plan(&w);
+    assert_string_equal(p->clusters[1].status, FED_STATUS_CACHED_RETRIEVAL_FAILED);
+    assert_true(p->untold);
+    assert_int_equal(p->n_events, 0);
+    fed_plan_free(p);
+    w.object = JF("{'metadata':{'name':'x','namespace':'n'},'spec':%s,'status':{'clusters':[{'name':'c2','status':"
+                  "'CachedRetrievalFailed'}]}}",
+                  TWO);
+    w.members[1].filling = false;
+    w.untold = true;
+    p = plan(&w);
+    assert_true(has_event(p, "CachedRetrievalFailed", "why"));
+    assert_int_equal(p->n_events, 1);
+    assert_false(p->untold);
+    fed_plan_free(p);
+    w.untold = false;
+    p = plan(&w);
+    assert_int_equal(p->n_events, 0);
+    fed_plan_free(p);
+    /* Where the status keeps something else, that it changes will tell. */
+    w.object = JF("{'metadata':{'name':'x','namespace':'n','generation':1},'spec':%s,'status':{'observedGeneration':1,"
+                  "'clusters':[{'name':'c2'}]}}",
+                  TWO);
+    w.members[1].filling = true;
+    p = plan(&w);
+    assert_string_equal(p->clusters[1].status, FED_STATUS_OK);
+    assert_false(p->untold);
+    fed_plan_free(p);
+    world_done(&w);
+}
+
 /* --- errors stay with what they concern --- */
 
 static void check_failure(const char *spec, size_t cluster, const char *status, size_t n_ops)
@@ -589,6 +630,7 @@ int main(void)
         cmocka_unit_test(repairs_and_removes),
         cmocka_unit_test(template_changes),
         cmocka_unit_test(unready_and_uncached_clusters_are_left_alone),
+        cmocka_unit_test(failures_of_filling_caches_are_told_when_they_are_real),
         cmocka_unit_test(broken_specs),
         cmocka_unit_test(broken_placement),
         cmocka_unit_test(namespace_not_federated),
