@@ -41,7 +41,7 @@ def line_of(request):
         return f"{letter}: {method} {path}"
     split = 2 if parts[0] == "api" else 3
     version, rest = "/".join(parts[1:split]), parts[split:]
-    if rest[0] == "namespaces" and len(rest) > 2:
+    if rest[:1] == ["namespaces"] and len(rest) > 2:
         rest = rest[1:]
     return f"{letter}: {method} {version} {'/'.join(rest)}"
 
