@@ -16,6 +16,7 @@
 /* Longest duration of another's record that is respected. */
 #define MAX_DURATION_S 600
 #define RELEASE_TIMEOUT_MS 5000u
+#define RELEASES_MAX 3u /* tries; a conflict is followed by another one at once */
 
 struct lease {
     struct lease_config config;
@@ -28,7 +29,8 @@ struct lease {
     struct loop_timer timer, deadline;
     uint64_t observed_ms, sent_ms; /* sent_ms: of the write that is under way */
     uint64_t release_ends_ms;
-    char *observed; /* the raw record as last seen */
+    unsigned releases; /* tries */
+    char *observed;    /* the raw record as last seen */
     char *last_leader;
     char *acquire_time;
     int64_t transitions;
@@ -370,7 +372,7 @@ static void on_released(void *arg, const struct kube_response *resp, const struc
     struct lease *l = arg;
     l->call = NULL;
     /* Our own renewal, cancelled when it was under way, may have arrived between the two. */
-    if (err && err->code == -ESTALE && release_time_left(l) > 0) {
+    if (err && err->code == -ESTALE && l->releases < RELEASES_MAX && release_time_left(l) > 0) {
         read_for_release(l);
         return;
     }
@@ -397,6 +399,7 @@ static void on_read_for_release(void *arg, const struct kube_response *resp, con
     }
     _cleanup_json_mut_ yyjson_mut_doc *copy = json_mut_doc_of(yyjson_doc_get_root(doc));
     put_record(l, copy, true);
+    l->releases++;
     send_object(l, "PUT", copy, MAX(release_time_left(l), (uint64_t)1), on_released);
 }
 

@@ -352,7 +352,6 @@ static void release_when_held(void **state)
     assert_int_equal(stopped, 0);
 }
 
-/* What another one holds by now is not touched. */
 /* A renewal that was under way arrives while the lock is released. */
 static void release_after_a_late_renewal(void **state)
 {
@@ -366,6 +365,23 @@ static void release_after_a_late_renewal(void **state)
     assert_non_null(strstr(stored, "holderIdentity\\\":\\\"\\\""));
 }
 
+/* Who is always told of a conflict gives up. */
+static void release_in_vain(void **state)
+{
+    (void)state;
+    start("configmaps", 15000, 10000, 5000);
+    WAIT_FOR(started);
+    mode = CONFLICTS;
+    buf_reset(&api.log);
+    lease_stop(TAKE_PTR(lease), on_released, NULL);
+    WAIT_FOR(released);
+    unsigned tries = 0;
+    for (const char *at = api.log.p; (at = strstr(at, "PUT ")); at++)
+        tries++;
+    assert_int_equal(tries, 3);
+}
+
+/* What another one holds by now is not touched. */
 static void release_when_taken(void **state)
 {
     (void)state;
@@ -467,6 +483,7 @@ int main(void)
         T(lost_to_another),
         T(release_when_held),
         T(release_after_a_late_renewal),
+        T(release_in_vain),
         T(release_when_taken),
         T(stop_without_lock),
         T(leases),
