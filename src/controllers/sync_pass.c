@@ -48,10 +48,45 @@ static void pass_clear_gathered(struct pass *p)
     cluster_snapshot_unref(p->clusters);
 }
 
+static char *untold_id(struct str cluster, const char *key)
+{
+    return mem_printf("%" PRIstr "\n%s", STRARG(cluster), key);
+}
+
+static bool is_untold(const struct pass *p, struct str cluster)
+{
+    _cleanup_free_ char *id = map_count(&p->sync->untold) ? untold_id(cluster, p->key) : NULL;
+    return id && map_has(&p->sync->untold, str_of(id));
+}
+
+/* Without a plan nothing is known anew. */
+static void note_untold(const struct pass *p)
+{
+    struct sync *s = p->sync;
+    for (size_t i = 0; p->plan && i < p->plan->n_clusters; i++) {
+        bool untold = p->plan->clusters[i].untold;
+        if (!untold && map_count(&s->untold) == 0)
+            continue;
+        _cleanup_free_ char *id = untold_id(p->views[i].name, p->key);
+        if (untold)
+            map_put(&s->untold, str_of(id), s);
+        else
+            map_remove(&s->untold, str_of(id));
+    }
+}
+
+void sync_forget_untold(struct sync *s, struct str cluster)
+{
+    struct map_entry e;
+    for (size_t i = 0; map_next(&s->untold, &i, &e);)
+        if (e.key.n > cluster.n && e.key.p[cluster.n] == '\n' && memcmp(e.key.p, cluster.p, cluster.n) == 0)
+            map_remove(&s->untold, e.key);
+}
+
 void pass_end(struct pass *p, enum pass_outcome outcome)
 {
     struct sync *s = p->sync;
-    bool untold = p->plan && p->plan->untold;
+    note_untold(p);
     pass_measure_end(p);
     apply_release(p);
     pass_cancel_verifications(p);
@@ -64,10 +99,6 @@ void pass_end(struct pass *p, enum pass_outcome outcome)
     yyjson_doc_free(p->doc);
     kube_object_unref(p->object);
     free(p);
-    if (untold)
-        map_put(&s->untold, str_of(key), s);
-    else
-        map_remove(&s->untold, str_of(key));
     if (outcome == PASS_DONE) {
         map_remove(&s->failing, str_of(key));
         workqueue_forget(s->queue, str_of(key));
@@ -123,6 +154,7 @@ static void gather_member(struct pass *p, size_t i)
     v->name = str_of(entry->name);
     v->labels = entry->labels_doc ? yyjson_doc_get_root(entry->labels_doc) : NULL;
     v->ready = entry->ready;
+    v->untold = is_untold(p, v->name);
     v->unready_since = entry->ready ? 0 : entry->since;
     if (!p->object)
         v->removal = sync_removal_find(s, v->name, str_of(p->key));
@@ -225,7 +257,6 @@ static void gather(struct pass *p)
         .adopt = s->env->adopt,
         .raw_status = s->env->raw_status && s->type->status_collection,
         .behavior = &s->env->behavior,
-        .untold = map_has(&s->untold, str_of(p->key)),
     };
     for (size_t i = 0; i < n; i++)
         gather_member(p, i);

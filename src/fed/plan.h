@@ -32,6 +32,7 @@ struct fed_cluster_view {
     const char *store_status;         /* FED_STATUS_CLIENT_RETRIEVAL_FAILED or ..CACHED.. when !store_ready */
     struct str store_error;           /* why not */
     bool store_filling;               /* !store_ready, but it is only a matter of time: no failure yet */
+    bool untold;                      /* as the last plan said: a failure is told, though the status has it */
     const struct fed_member_obj *obj; /* NULL: absent, or not known when !store_ready */
     int64_t unready_since;            /* !ready: seconds since the epoch, or 0 when that is not known */
     const struct fed_removal
@@ -50,7 +51,6 @@ struct fed_plan_input {
     const struct fed_versions *versions; /* recorded versions, or NULL */
     bool adopt;                          /* take over objects that exist already */
     bool raw_status;                     /* member statuses are collected for this type */
-    bool untold;                         /* as the last plan said: its failures are told, though the status has them */
     const struct fed_behavior *behavior; /* NULL: fed_behavior_default */
 };
 
@@ -90,7 +90,9 @@ struct fed_plan_cluster {
                                 operation whose result says it */
     char *error;        /* why, for log and event; or NULL */
     char *recorded_version; /* what the version record is to hold unless an operation succeeds; or NULL */
-    yyjson_val *remote;     /* raw_status: the cached object's status (borrowed from the input), or NULL */
+    /* The cache is being filled, and the status says a failure that was not told: it may become a real one. */
+    bool untold;
+    yyjson_val *remote; /* raw_status: the cached object's status (borrowed from the input), or NULL */
 };
 
 struct fed_plan {
@@ -102,8 +104,6 @@ struct fed_plan {
     struct fed_plan_cluster *clusters; /* n_clusters of the input */
     size_t n_clusters;
     char *template_hash, *overrides_hash; /* never NULL; "" when there is none */
-    /* A cluster whose cache is being filled has a failure as its status that was not told: it may become a real one. */
-    bool untold;
 };
 void fed_plan_free(struct fed_plan *p); /* NULL is fine */
 DEFINE_CLEANUP(struct fed_plan *, fed_plan_free)

@@ -326,13 +326,14 @@ static void plan_unreachable(struct sync *s, size_t i)
         status = FED_STATUS_CACHED_RETRIEVAL_FAILED;
     if (c->ready && c->store_filling) {
         status = status_while_filling(s->in->object, c->name);
-        s->plan->untold |= strcmp(status, FED_STATUS_CACHED_RETRIEVAL_FAILED) == 0;
+        s->plan->clusters[i].untold = strcmp(status, FED_STATUS_CACHED_RETRIEVAL_FAILED) == 0 &&
+                                      (c->untold || !is_known_as(s->in->object, c->name, status));
         plan_fail(s->plan, i, status, error);
         return;
     }
     plan_fail(s->plan, i, status, error);
     if (is_known_as(s->in->object, c->name, status) &&
-        !(s->in->untold && strcmp(status, FED_STATUS_CACHED_RETRIEVAL_FAILED) == 0))
+        !(c->untold && strcmp(status, FED_STATUS_CACHED_RETRIEVAL_FAILED) == 0))
         return;
     if (!c->ready)
         plan_event(s->plan, "Warning", FED_STATUS_CLUSTER_NOT_READY, "Cluster not ready: %" PRIstr, STRARG(c->name));

@@ -18,7 +18,7 @@
 struct member {
     yyjson_doc *live; /* or NULL */
     yyjson_doc *projection;
-    bool ready, cached, filling;
+    bool ready, cached, filling, untold;
     struct fed_member_obj obj;
 };
 
@@ -29,7 +29,7 @@ struct world {
     yyjson_doc *versions_doc;
     struct fed_versions *versions;
     yyjson_val *object, *fed_namespace;
-    bool raw, forbid_adoption, untold;
+    bool raw, forbid_adoption;
     struct str host_uid;
     struct fed_cluster_view views[N];
     struct fed_plan_input in;
@@ -207,7 +207,9 @@ static inline _unused_ void look(struct world *w)
         struct member *m = &w->members[i];
         yyjson_val *live = live_of_member(w, i);
 
-        w->views[i] = (struct fed_cluster_view){ .name = name_of(i), .ready = m->ready, .store_ready = m->cached };
+        w->views[i] = (struct fed_cluster_view){
+            .name = name_of(i), .ready = m->ready, .store_ready = m->cached, .untold = m->untold
+        };
         if (!m->cached) {
             w->views[i].store_status = FED_STATUS_CACHED_RETRIEVAL_FAILED;
             w->views[i].store_error = STR("why");
@@ -232,7 +234,6 @@ static inline _unused_ void look(struct world *w)
                                      .n_clusters = N,
                                      .versions = w->versions,
                                      .raw_status = w->raw,
-                                     .untold = w->untold,
                                      .adopt = !w->forbid_adoption };
 }
 

@@ -140,20 +140,29 @@ static void failures_of_filling_caches_are_told_when_they_are_real(void **state)
     w.members[1].filling = true;
     p = plan(&w);
     assert_string_equal(p->clusters[1].status, FED_STATUS_CACHED_RETRIEVAL_FAILED);
-    assert_true(p->untold);
+    assert_true(p->clusters[1].untold);
+    assert_false(p->clusters[0].untold);
     assert_int_equal(p->n_events, 0);
     fed_plan_free(p);
     w.object = JF("{'metadata':{'name':'x','namespace':'n'},'spec':%s,'status':{'clusters':[{'name':'c2','status':"
                   "'CachedRetrievalFailed'}]}}",
                   TWO);
+    /* Told already, or not: as before. */
+    p = plan(&w);
+    assert_false(p->clusters[1].untold);
+    fed_plan_free(p);
+    w.members[1].untold = true;
+    p = plan(&w);
+    assert_true(p->clusters[1].untold);
+    assert_int_equal(p->n_events, 0);
+    fed_plan_free(p);
     w.members[1].filling = false;
-    w.untold = true;
     p = plan(&w);
     assert_true(has_event(p, "CachedRetrievalFailed", "why"));
     assert_int_equal(p->n_events, 1);
-    assert_false(p->untold);
+    assert_false(p->clusters[1].untold);
     fed_plan_free(p);
-    w.untold = false;
+    w.members[1].untold = false;
     p = plan(&w);
     assert_int_equal(p->n_events, 0);
     fed_plan_free(p);
@@ -164,7 +173,7 @@ static void failures_of_filling_caches_are_told_when_they_are_real(void **state)
     w.members[1].filling = true;
     p = plan(&w);
     assert_string_equal(p->clusters[1].status, FED_STATUS_OK);
-    assert_false(p->untold);
+    assert_false(p->clusters[1].untold);
     fed_plan_free(p);
     world_done(&w);
 }
