@@ -109,10 +109,12 @@ static void tell_rivals(struct doctor *d, const struct fed_type_config *first, c
     _cleanup_free_ char *contested = fed_type_config_contested(waits, first);
     bool target = strcmp(waits->target.plural, first->target.plural) == 0 &&
                   strcmp(waits->target.group, first->target.group) == 0;
-    doctor_addf(d, SUBJECT, waits->name, DOCTOR_FAILURE,
-                target ? "Disable or delete one of them: kubefedctl disable."
-                       : "Disable one of them, or give it a --federated-group of its own.",
-                "\"%s\" is for %s, too, and goes first; only one of them is propagated", first->name, contested);
+    doctor_addf(
+        d, SUBJECT, waits->name, DOCTOR_FAILURE,
+        target
+            ? "Disable or delete one of them: kubefedctl disable."
+            : "Disable one of them, or enable it anew with a --federated-group of its own. What it left in members stays.",
+        "\"%s\" is for %s, too, and goes first; only one of them is propagated", first->name, contested);
 }
 
 /* What the controller manager decides (typeconfigs_rivals.h). */

@@ -296,9 +296,9 @@ struct fed_type_config *fed_type_config_claim(yyjson_val *ftc)
         return NULL;
     read_all(&v, ftc, &d);
     apply_defaults(&d);
-    bool of_core = str_empty(d.target.group);
+    bool others = str_empty(d.target.group) && !str_eqc(d.name, FED_NAMESPACES_FTC);
     if (str_empty(d.target.plural) ||
-        (of_core && (str_eqc(d.target.plural, FED_NAMESPACES_FTC) || str_eqc(d.target.kind, NAMESPACE_KIND))))
+        (others && (str_eqc(d.target.plural, FED_NAMESPACES_FTC) || str_eqc(d.target.kind, NAMESPACE_KIND))))
         return NULL;
     return config_new(ftc, &d);
 }

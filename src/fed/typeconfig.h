@@ -33,7 +33,7 @@ struct fed_type_config {
 int fed_type_config_decode(yyjson_val *ftc, struct fed_type_config **ret, struct error **err);
 /* What an FTC is for that cannot be used: its place among rivals stays taken while somebody corrects it. Of the result only name, groups
  * and plurals of the target and of the federated type, `created` and the modes mean something, and nothing was checked. Owned, or NULL:
- * that cannot be read, or it is about namespaces, where only the FTC of that name counts. */
+ * that cannot be read, or it is about namespaces under another name than `namespaces`. */
 struct fed_type_config *fed_type_config_claim(yyjson_val *ftc);
 /* All rules, after the same defaults: what the control plane runs, a webhook may still refuse. The same errors. */
 int fed_type_config_check(yyjson_val *ftc, struct error **err);

@@ -295,6 +295,7 @@ static void claims(void **state)
         { "ours", "'propagation':7,'targetType':{'pluralName':'things','version':[]}", "/things" },
         { "ours", "'targetType':{'pluralName':'namespaces'}", NULL },
         { "ours", "'targetType':{'kind':'Namespace','pluralName':'projects'}", NULL },
+        { "namespaces", "'targetType':{'kind':'Namespace','version':7}", "/namespaces" },
         { "ours", "'targetType':{'group':'a.b','kind':'Namespace','pluralName':'projects'}", "a.b/projects" },
     };
 
