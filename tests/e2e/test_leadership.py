@@ -357,9 +357,10 @@ def a_clean_end_gives_the_lock_back(t):
         try:
             was_given_back(t, plane, holder)
             return
-        except AssertionError:
+        except AssertionError as e:
             if not attempts_left:
                 raise
+            t.missed(f"the lock was not given back: {e}")
         plane.start()
 
 
