@@ -117,11 +117,15 @@ class Installed:
     def serve(self):
         """A process that the API server asks. It is ready when both configurations trust it: API servers hear of that a moment later."""
         webhook = self.start().ready()
-        config = k.with_kind(k.KFCONFIG, {"metadata": {"name": "probe"}, "spec": {"scope": "Namespaced"}})
+        config = {"metadata": {"name": "probe"}, "spec": {"scope": "Namespaced"}}
+
+        def try_to_create(resource, obj):   # as long as nobody is asked nothing is denied: it must not stay
+            path = k.path_of(resource, self.namespace) + "?dryRun=All"
+            return self.t.host.call("POST", path, k.with_kind(resource, obj))
 
         def is_asked():
-            self.denied(lambda: self.t.host.create(k.KFC, self.namespace, cluster("probe", apiEndpoint="")), "Required value")
-            made = self.t.host.call("POST", k.path_of(k.KFCONFIG, self.namespace) + "?dryRun=All", config)
+            self.denied(lambda: try_to_create(k.KFC, cluster("probe", apiEndpoint="")), "Required value")
+            made = try_to_create(k.KFCONFIG, config)
             assert "leaderElect" in made["spec"], f"no defaults: {made['spec']}"
         eventually(is_asked)
         return webhook
