@@ -185,28 +185,12 @@ def section25_the_path_of_an_endpoint_is_a_prefix(t):
     eventually(lambda: expect(set(member.requests), {"/k8s/clusters/c-1/healthz"}, "paths asked for"))
 
 
-class FailsOnce(faults.PretendedMember):
-    """Its probes succeed, but for as many of the next ones as failures says."""
-    failures = 0
-
-    @property
-    def status(self):
-        if self.failures == 0:
-            return 200
-        self.failures -= 1
-        return 500
-
-    @status.setter
-    def status(self, value):
-        pass
-
-
 @test()
 def q11_the_old_thresholds_can_be_switched_back(t):
     """A cluster that has been ready for long is offline after one failed probe then."""
     plane = t.plane("old", "Cluster", {"clusterHealthCheck": {"period": "2s", "timeout": "60s"}})
     plane.start(["--behavior", "ConsecutiveProbes=false"])
-    member = FailsOnce()
+    member = faults.PretendedMember()
     t.cleanup(member.close)
     plane.add_cluster("fake", member.endpoint, "a-token", None)
     plane.wait_ready("fake")
@@ -227,9 +211,10 @@ def q11_the_old_thresholds_can_be_switched_back(t):
         try:
             eventually(again, 30)
             break
-        except AssertionError:
+        except AssertionError as e:
             if chance == 3:
                 raise
+            t.missed(f"chance {chance}: {e}")
 
 
 class TunnelProxy:
