@@ -369,6 +369,16 @@ class Case:
         """Tells in the output of the run what is no failure yet: a fault that shows only now and then is seen there."""
         print(f"note {self.test.name}: {text}", flush=True)
 
+    def once_of(self, most, attempt):
+        """attempt() must succeed once of so many times."""
+        for number in range(1, most + 1):
+            try:
+                return attempt()
+            except AssertionError as e:
+                if number == most:
+                    raise
+                self.missed(f"attempt {number}: {e}")
+
     def quickly(self, attempt, seconds=8, most=3, below=None):
         """attempt(number) must be done within that many seconds, once of so many times.
 

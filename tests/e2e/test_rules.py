@@ -205,16 +205,10 @@ def q11_the_old_thresholds_can_be_switched_back(t):
     def again():    # offline for one probe, which may be missed: but it is ready since another time
         expect(member.failures, 0, "failures to come")
         assert ready_since() != since, f"the cluster is ready since {since} in spite of a failed probe"
-    # One failure at a time: what is not stored when the next probe succeeds may never be.
-    for chance in (1, 2, 3):
+    def chance():   # one failure at a time: what is not stored when the next probe succeeds may never be
         member.failures = 1
-        try:
-            eventually(again, 30)
-            break
-        except AssertionError as e:
-            if chance == 3:
-                raise
-            t.missed(f"chance {chance}: {e}")
+        eventually(again, 30)
+    t.once_of(3, chance)
 
 
 class TunnelProxy:
