@@ -97,6 +97,20 @@ class Nodes:
     def pods(self):
         return self.api.list(PODS, self.namespace)
 
+    def age(self, count, seconds):
+        """So many pods have no room, and that since so many seconds ago."""
+        def without_room():
+            names = [p["metadata"]["name"] for p in self.pods()
+                     if k.condition(p, "PodScheduled").get("reason") == "Unschedulable"]
+            expect(len(names), count, "pods without room")
+            return names
+        for name in eventually(without_room):
+            try:
+                self._shut_out(name, seconds)
+            except k.ApiError as e:
+                if e.code != 404:   # another one's age may have moved it already
+                    raise
+
     def close(self):
         self._stop.set()
         if self._thread.ident:
@@ -181,9 +195,12 @@ class Nodes:
                 self._run(name)
                 return
         if (k.condition(pod, "PodScheduled") or {}).get("reason") != "Unschedulable":
-            self.api.patch(PODS, self.namespace, name, {"status": {"conditions": [
-                {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "no node has room",
-                 "lastTransitionTime": time_text(self.unschedulable_for)}]}}, "status")
+            self._shut_out(name, self.unschedulable_for)
+
+    def _shut_out(self, name, seconds_ago):
+        self.api.patch(PODS, self.namespace, name, {"status": {"conditions": [
+            {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "no node has room",
+             "lastTransitionTime": time_text(seconds_ago)}]}}, "status")
 
     @staticmethod
     def _accepts(node, pod):
