@@ -23,6 +23,10 @@ MANAGED = "kubefed.io/managed"
 SYNC_FINALIZER = "kubefed.io/sync-controller"
 FNS, FCM = k.FED + "namespaces", k.FED + "configmaps"
 FDEPLOY, FSVC = k.FED + "deployments", k.FED + "services"
+# What failed is tried again after that many seconds at the earliest. What follows from an event is there before.
+BEFORE_RETRY = 5
+# A request to a member ends after that many seconds without an answer.
+MEMBER_TIMEOUT = 25
 
 # ---- registry
 

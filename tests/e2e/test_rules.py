@@ -8,8 +8,8 @@ import time
 
 import faults
 import hashes
-from harness import (FCM, FDEPLOY, FNS, MANAGED, Gadgets, crd, eventually, expect, k, stays, test, write_counts,
-                     writes_between)
+from harness import (BEFORE_RETRY, FCM, FDEPLOY, FNS, MANAGED, MEMBER_TIMEOUT, Gadgets, crd, eventually, expect, k, stays,
+                     test, write_counts, writes_between)
 from refusals import refuse_creation, refuse_deletion, refuse_status
 from test_alone import plane_of
 
@@ -205,6 +205,7 @@ def q11_the_old_thresholds_can_be_switched_back(t):
     def again():    # offline for one probe, which may be missed: but it is ready since another time
         expect(member.failures, 0, "failures to come")
         assert ready_since() != since, f"the cluster is ready since {since} in spite of a failed probe"
+
     def chance():   # one failure at a time: what is not stored when the next probe succeeds may never be
         member.failures = 1
         eventually(again, 30)
@@ -524,13 +525,20 @@ def q47_a_late_answer_is_not_lost(t):
     plane, gadgets, proxies = t.private(proxied=("member2",), config=LASTING)
     gadgets.create("before")
     gadgets.propagated("before")
-    before = settle_writes(t.member2, gadgets.plural)      # an API server counts after it has answered
-    proxies["member2"].hang()
-    gadgets.create("thing")
-    eventually(lambda: expect(gadgets.clusters("thing"), {"member1": "", "member2": "CreationTimedOut"}, "clusters"))
-    proxies["member2"].pass_on()
-    gadgets.propagated("thing")
-    writes = writes_between(before, settle_writes(t.member2, gadgets.plural))
+    before = {}
+
+    def late(number):
+        name = f"thing-{number}"
+        before.update(counts=settle_writes(t.member2, gadgets.plural))      # an API server counts after it has answered
+        proxies["member2"].hang()
+        gadgets.create(name)
+        eventually(lambda: expect(gadgets.clusters(name), {"member1": "", "member2": "CreationTimedOut"}, "clusters"))
+        began = time.monotonic()
+        proxies["member2"].pass_on()
+        gadgets.propagated(name)
+        return began
+    t.quickly(late, below=BEFORE_RETRY)     # without the answer it would be found later, by a retry or after the timeout
+    writes = writes_between(before["counts"], settle_writes(t.member2, gadgets.plural))
     expect(writes, {f"POST {gadgets.plural}": 1}, "writes to member2")
 
 
