@@ -450,26 +450,38 @@ def q25_a_slow_member_is_timed_out_alone(t):
 def section63_a_slow_operation_keeps_its_word(t):
     """The word says which operation is under way, also when the object changes meanwhile."""
     plane, gadgets, proxies = t.private(proxied=("member2",), config=LASTING)
-    gadgets.create("moved")
-    gadgets.propagated("moved")
-    proxies["member2"].hang()
-    gadgets.create("created")
-    place(gadgets, "member1", name="moved")
-    words = {"created": "CreationTimedOut", "moved": "DeletionTimedOut"}
+    tried = []
 
     def says(name, word):
         obj = gadgets.get(name)
         expect(obj["status"]["observedGeneration"], obj["metadata"]["generation"], f"observedGeneration of {name}")
         expect({c["name"]: c.get("status", "") for c in obj["status"]["clusters"]}, {"member1": "", "member2": word},
                f"clusters of {name}")
-    for name, word in words.items():
-        eventually(lambda n=name, w=word: expect(gadgets.clusters(n).get("member2"), w, f"member2 of {n}"))
+
+    def keeps(name, word):
+        eventually(lambda: expect(gadgets.clusters(name).get("member2"), word, f"member2 of {name}"))
         change(gadgets, name)
-        eventually(lambda n=name: expect(gadgets.in_member("member1", n)["data"], {"lang": "pl"}, f"{n} in member1"))
-        eventually(lambda n=name, w=word: says(n, w))   # member1 may be late as well, for a moment
+        eventually(lambda: expect(gadgets.in_member("member1", name)["data"], {"lang": "pl"}, f"{name} in member1"))
+        eventually(lambda: says(name, word))   # member1 may be late as well, for a moment
+
+    def hanging(number):
+        created, moved = names = f"created-{number}", f"moved-{number}"
+        tried.append(names)
+        proxies["member2"].pass_on()
+        gadgets.create(moved)
+        gadgets.propagated(moved)
+        proxies["member2"].hang()
+        began = time.monotonic()
+        gadgets.create(created)
+        place(gadgets, "member1", name=moved)
+        keeps(created, "CreationTimedOut")
+        keeps(moved, "DeletionTimedOut")
+        return began
+    t.quickly(hanging, seconds=20, below=MEMBER_TIMEOUT - 1)    # after that they are made again, with the same words
     proxies["member2"].pass_on()
-    gadgets.propagated("created", timeout=RETRIED)
-    gadgets.propagated("moved", ["member1"], timeout=RETRIED)
+    for created, moved in tried:
+        gadgets.propagated(created, timeout=RETRIED)
+        gadgets.propagated(moved, ["member1"], timeout=RETRIED)
 
 
 @test(alone=True)
