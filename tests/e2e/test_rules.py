@@ -104,8 +104,17 @@ def section3_namespaced_types_wait_for_the_namespaces_type(t):
     controller.wait_log(f'Unable to start sync controller for "Federated{gadgets.kind}" due to missing '
                         "FederatedTypeConfig for namespaces")
     plane.wait_running(gadgets.ftc, state="NotRunning")
-    plane.add_type("v1/namespaces", namespaced=False, fed_scope="Namespaced")
-    eventually(lambda: expect(ftc_status(t, plane, gadgets.ftc).get("propagationController"), "Running", "controller"))
+
+    def starts(number):
+        if number:
+            t.host.delete(k.FTC, plane.namespace, "namespaces")
+            t.gone(t.host, k.FTC, plane.namespace, "namespaces")
+            plane.wait_running(gadgets.ftc, state="NotRunning")
+        began = time.monotonic()
+        plane.add_type("v1/namespaces", namespaced=False, fed_scope="Namespaced")
+        eventually(lambda: expect(ftc_status(t, plane, gadgets.ftc).get("propagationController"), "Running", "controller"))
+        return began
+    t.quickly(starts, below=BEFORE_RETRY)
 
 
 @test()
@@ -368,16 +377,30 @@ def version_of(obj):
 @test()
 def section511_a_removed_cluster_holds_no_deletion(t):
     plane, gadgets, proxies = t.private(proxied=("member2",), config={"clusterHealthCheck": ONE_FAILURE})
-    gadgets.create("thing")
-    gadgets.propagated("thing")
-    proxies["member2"].refuse()
-    eventually(lambda: expect(k.condition(plane.cluster("member2"), "Offline").get("status"), "True", "Offline"))
-    t.host.delete(gadgets.fed, plane.namespace, "thing")
-    eventually(lambda: expect(gadgets.in_member("member1", "thing"), None, "object in member1"))
-    stays(lambda: gadgets.get("thing"), 1)
-    t.host.delete(k.KFC, plane.namespace, "member2")
-    t.gone(t.host, gadgets.fed, plane.namespace, "thing")
-    expect(gadgets.in_member("member2", "thing")["metadata"]["labels"], {MANAGED: "true"}, "labels of what stays")
+    registered = plane.cluster("member2")["spec"]
+
+    def register_again():
+        proxies["member2"].pass_on()
+        t.host.create(k.KFC, plane.namespace, {"metadata": {"name": "member2"}, "spec": registered})
+        plane.wait_ready("member2")
+
+    def ends(number):
+        name = f"thing-{number}"
+        if number:
+            register_again()
+        gadgets.create(name)
+        gadgets.propagated(name)
+        proxies["member2"].refuse()
+        eventually(lambda: lost(plane, "member2"))
+        t.host.delete(gadgets.fed, plane.namespace, name)
+        eventually(lambda: expect(gadgets.in_member("member1", name), None, "object in member1"))
+        stays(lambda: gadgets.get(name), 1)
+        began = time.monotonic()
+        t.host.delete(k.KFC, plane.namespace, "member2")
+        t.gone(t.host, gadgets.fed, plane.namespace, name)
+        expect(gadgets.in_member("member2", name)["metadata"]["labels"], {MANAGED: "true"}, "labels of what stays")
+        return began
+    t.quickly(ends, below=BEFORE_RETRY)
 
 
 @test()
@@ -700,6 +723,11 @@ def q63_records_that_cannot_be_written_delay_nothing(t):
         gadgets.create(f"thing-{number}")
     for number in range(20):
         gadgets.propagated(f"thing-{number}")
+
+    def another(number):
+        gadgets.create(f"more-{number}")
+        gadgets.propagated(f"more-{number}")
+    t.quickly(another, below=BEFORE_RETRY)
     expect(t.host.list(k.PV, plane.namespace), [], "records")
     refusal.end()
     eventually(lambda: expect(sorted(recorded(t, gadgets, "thing-0")), ["member1", "member2"], "versions"))

@@ -1,7 +1,7 @@
 """Deletions while a member cannot be reached: who is missing, leaving behind, and removal on return (docs/propagation.md)."""
 import json
 
-from harness import eventually, expect, k, stays, test
+from harness import BEFORE_RETRY, eventually, expect, k, stays, test
 
 AFTER = "kubefed.io/orphan-unreachable-after"
 PENDING = "kubefed-pending-removals"
@@ -188,14 +188,25 @@ def never_wins_over_the_flag_and_a_bad_value_waits(t):
 @test()
 def orphaning_is_not_held_by_a_member_that_is_down(t):
     """5.11 step 3: the finalizer goes; the label goes when the member returns (P-07)."""
-    plane, gadgets, proxy = start(t, {"kubefed.io/orphan": "true"})
+    annotations = {"kubefed.io/orphan": "true"}
+    plane, gadgets, proxy = start(t, annotations, "thing-0")
+    names = [f"thing-{number}" for number in range(3)]
+    for name in names[1:]:
+        gadgets.create(name, annotations=annotations)
+        gadgets.propagated(name)
     lose(plane, proxy)
-    delete(t, plane, gadgets, "thing")
-    gone_from_host(t, plane, gadgets, "thing")
+    deleted = []
+
+    def orphaned(number):
+        deleted.append(names[number])
+        delete(t, plane, gadgets, names[number])
+        gone_from_host(t, plane, gadgets, names[number])
+    t.quickly(orphaned, below=BEFORE_RETRY)
     proxy.pass_on()
 
     def unlabelled():
         for member in ("member1", "member2"):
-            live = gadgets.in_member(member, "thing")
-            assert live and "kubefed.io/managed" not in (live["metadata"].get("labels") or {}), (member, live)
+            for name in deleted:
+                live = gadgets.in_member(member, name)
+                assert live and "kubefed.io/managed" not in (live["metadata"].get("labels") or {}), (member, live)
     eventually(unlabelled, 90)
