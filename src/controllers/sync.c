@@ -268,10 +268,7 @@ static void on_cluster(void *arg, struct cluster *c, enum cluster_event event)
             loop_timer_start(sync_loop(s), &s->unavailable_timer, s->env->unavailable_delay_ms, on_unavailable, s);
         break;
     case CLUSTER_ADDED:
-    case CLUSTER_REMOVED:
-        sync_forget_untold(s, str_of(c->name));
-        sync_enqueue_cluster(s, str_of(c->name));
-        break;
+    case CLUSTER_REMOVED: sync_enqueue_cluster(s, str_of(c->name)); break;
     case CLUSTER_RELABELLED: enqueue_selecting(s, str_of(c->name)); break;
     }
 }

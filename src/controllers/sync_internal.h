@@ -52,7 +52,7 @@ struct sync {
     struct map passes;   /* by key: running struct pass */
     struct map flights;  /* by "<cluster>\n<key>": struct flight */
     struct map failing;  /* keys whose last pass left something undone */
-    struct map untold;   /* by "<cluster>\n<key>": the last plan was untold there (fed/plan.h) */
+    struct map untold;   /* by key: in which clusters the last plan was untold (fed/plan.h), as bits */
     struct map vanished; /* by key: last struct kube_object of those that went in spite of their finalizer */
     struct repairs repairs;
     struct map settled; /* sync_fights.c: updates that change nothing */
@@ -145,9 +145,6 @@ char *sync_fed_key(const struct sync *s, struct str member_key);
 char *sync_member_key(const struct sync *s, struct str fed_key);
 /* Path of the target object of that federated object in a member, or of its collection. Owned. */
 char *sync_target_path(const struct sync *s, struct str fed_key, bool collection);
-
-/* A cluster that is no longer registered. */
-void sync_forget_untold(struct sync *s, struct str cluster);
 
 /* sync_removals.c */
 /* The removal of that object that was put off in the cluster, or NULL. Borrowed until the next call that changes something. */

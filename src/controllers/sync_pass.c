@@ -48,39 +48,29 @@ static void pass_clear_gathered(struct pass *p)
     cluster_snapshot_unref(p->clusters);
 }
 
-static char *untold_id(struct str cluster, const char *key)
+/* One of 64 bits: should two clusters share theirs, an event is repeated once. */
+static uintptr_t bit_of(struct str cluster)
 {
-    return mem_printf("%" PRIstr "\n%s", STRARG(cluster), key);
+    return (uintptr_t)1 << (str_hash_keyed(cluster) % (8 * sizeof(uintptr_t)));
 }
 
 static bool is_untold(const struct pass *p, struct str cluster)
 {
-    _cleanup_free_ char *id = map_count(&p->sync->untold) ? untold_id(cluster, p->key) : NULL;
-    return id && map_has(&p->sync->untold, str_of(id));
+    return ((uintptr_t)map_get(&p->sync->untold, str_of(p->key)) & bit_of(cluster)) != 0;
 }
 
 /* Without a plan nothing is known anew. */
 static void note_untold(const struct pass *p)
 {
-    struct sync *s = p->sync;
-    for (size_t i = 0; p->plan && i < p->plan->n_clusters; i++) {
-        bool untold = p->plan->clusters[i].untold;
-        if (!untold && map_count(&s->untold) == 0)
-            continue;
-        _cleanup_free_ char *id = untold_id(p->views[i].name, p->key);
-        if (untold)
-            map_put(&s->untold, str_of(id), s);
-        else
-            map_remove(&s->untold, str_of(id));
-    }
-}
-
-void sync_forget_untold(struct sync *s, struct str cluster)
-{
-    struct map_entry e;
-    for (size_t i = 0; map_next(&s->untold, &i, &e);)
-        if (e.key.n > cluster.n && e.key.p[cluster.n] == '\n' && memcmp(e.key.p, cluster.p, cluster.n) == 0)
-            map_remove(&s->untold, e.key);
+    uintptr_t bits = 0;
+    if (!p->plan)
+        return;
+    for (size_t i = 0; i < p->plan->n_clusters; i++)
+        bits |= p->plan->clusters[i].untold ? bit_of(p->views[i].name) : 0;
+    if (bits)
+        map_put(&p->sync->untold, str_of(p->key), (void *)bits);
+    else
+        map_remove(&p->sync->untold, str_of(p->key));
 }
 
 void pass_end(struct pass *p, enum pass_outcome outcome)
